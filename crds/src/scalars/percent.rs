@@ -1,0 +1,102 @@
+//! Percentages with up to four decimals.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A percentage from 0 to 100 with up to four decimals, written as a whole number (`10`) or a string (`"0.1"`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(u32);
+
+impl Percent {
+    /// The percentage in millionths of the whole: `10` is 100,000.
+    pub fn millionths(self) -> u32 {
+        self.0
+    }
+}
+
+/// Why a text is no percentage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAPercent(String);
+
+impl fmt::Display for NotAPercent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no percentage: write a number from 0 to 100, such as 10 or \"0.1\"", self.0)
+    }
+}
+
+impl std::error::Error for NotAPercent {}
+
+impl FromStr for Percent {
+    type Err = NotAPercent;
+
+    fn from_str(text: &str) -> Result<Self, NotAPercent> {
+        let refused = || NotAPercent(text.to_owned());
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+        let digits =
+            |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole, 3) || !digits(decimals, 4) {
+            return Err(refused());
+        }
+        let whole: u32 = whole.parse().map_err(|_| refused())?;
+        let decimals: u32 = format!("{decimals:0<4}").parse().map_err(|_| refused())?;
+        let millionths = whole * 10_000 + decimals;
+        if millionths > 1_000_000 { Err(refused()) } else { Ok(Self(millionths)) }
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, decimals) = (self.0 / 10_000, self.0 % 10_000);
+        if decimals == 0 {
+            write!(f, "{whole}")
+        } else {
+            let decimals = format!("{decimals:04}");
+            write!(f, "{whole}.{}", decimals.trim_end_matches('0'))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum IntOrString {
+            Int(u32),
+            String(String),
+        }
+        let text = match IntOrString::deserialize(deserializer)? {
+            IntOrString::Int(number) => number.to_string(),
+            IntOrString::String(text) => text,
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 % 10_000 == 0 { serializer.serialize_u32(self.0 / 10_000) } else { serializer.collect_str(self) }
+    }
+}
+
+impl JsonSchema for Percent {
+    fn schema_name() -> Cow<'static, str> {
+        "Percent".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": "^(100(\\.0{1,4})?|[0-9]{1,2}(\\.[0-9]{1,4})?)$",
+            "minimum": 0, "maximum": 100, "maxLength": 8,
+        })
+    }
+}

@@ -1,0 +1,10 @@
+//! The data plane: receive → match → admit → pick → forward → observe.
+//!
+//! It obeys a [`sluicegate_table::Table`] and knows nothing of Kubernetes or of what users write. The folders are the
+//! stages that a request passes, in that order; data flows one way.
+
+pub mod config;
+pub mod endpoint;
+pub mod matching;
+pub mod pick;
+pub mod request;

@@ -1,0 +1,23 @@
+//! What proxies obey: the compiled routing table. No I/O.
+//!
+//! One entry per user object: a Rule becomes a [`Route`], an Upstream a [`Pool`] that names its targets by key, a Target a
+//! [`Target`] with its address and credentials. One edit changes one entry. A [`Table`] is a whole version.
+
+mod key;
+mod pool;
+mod route;
+mod secret;
+mod table;
+mod target;
+mod weight;
+
+pub use key::ObjectKey;
+pub use pool::{Affinity, Algorithm, Connections, EgressProxy, Level, Member, Pool};
+pub use route::{
+    Backend, BodySize, HeaderEdits, Hostname, InlinePool, LengthRange, Match, PathMatch, Priority, Route, Share,
+    Timeouts, ValueMatch, ValueTest,
+};
+pub use secret::SecretText;
+pub use table::{Entry, Table};
+pub use target::{Credential, Protocol, Target, TargetState, Tls, TrustRoots};
+pub use weight::{NotAWeight, Weight};
