@@ -6,6 +6,6 @@ mod duration;
 mod percent;
 mod size;
 
-pub use duration::Duration;
-pub use percent::Percent;
-pub use size::Size;
+pub use duration::{Duration, NotADuration};
+pub use percent::{NotAPercent, Percent};
+pub use size::{NotASize, Size};

@@ -50,11 +50,14 @@ pub struct TargetSpec {
 pub enum Protocol {
     /// HTTP/1.1 in clear text.
     #[default]
-    HTTP,
+    #[serde(rename = "HTTP")]
+    Http,
     /// HTTP over TLS; HTTP/2 or HTTP/1.1 by ALPN.
-    HTTPS,
+    #[serde(rename = "HTTPS")]
+    Https,
     /// HTTP/2 in clear text, with prior knowledge.
-    H2C,
+    #[serde(rename = "H2C")]
+    H2c,
 }
 
 /// What a person wants of a target.
