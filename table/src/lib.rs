@@ -5,6 +5,7 @@
 
 mod key;
 mod pool;
+mod regex;
 mod route;
 mod secret;
 mod table;
@@ -13,6 +14,7 @@ mod weight;
 
 pub use key::ObjectKey;
 pub use pool::{Affinity, Algorithm, Connections, EgressProxy, Level, Member, Pool};
+pub use regex::{REGEX_NEST_LIMIT, REGEX_SIZE_LIMIT, whole_value};
 pub use route::{
     Backend, BodySize, HeaderEdits, Hostname, InlinePool, LengthRange, Match, PathMatch, Priority, Route, Share,
     Timeouts, ValueMatch, ValueTest,

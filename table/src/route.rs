@@ -50,7 +50,7 @@ pub enum Hostname {
 }
 
 /// Conditions that must all hold.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Match {
     /// The path condition.
@@ -92,7 +92,7 @@ pub enum PathMatch {
 }
 
 /// A condition on a header or query parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValueMatch {
     /// Its name.
@@ -102,7 +102,7 @@ pub struct ValueMatch {
 }
 
 /// A test on a value.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum ValueTest {
     /// Equal to this.
     Exact(String),
@@ -113,7 +113,7 @@ pub enum ValueTest {
 }
 
 /// Inclusive bounds on a declared content length, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LengthRange {
     /// At least.
