@@ -4,6 +4,7 @@
 //! the same view from a command line. Both stages are functions of this view alone.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use http::header::HeaderName;
 use http::{HeaderMap, Method};
@@ -25,6 +26,10 @@ pub struct RequestView<'a> {
     pub content_length: Option<u64>,
     /// The client's address, as the trusted proxies tell it.
     pub client_ip: IpAddr,
+    /// Whether the client came by TLS, as the trusted proxies tell it.
+    pub tls: bool,
+    /// When the head was received. It is read once for the metrics; picking takes its time from here.
+    pub received: Instant,
     /// Which headers say who the user is.
     pub identity: &'a IdentityHeaders,
     /// What was read ahead of the body, where a rule or an affinity asked for it.
