@@ -6,5 +6,6 @@
 pub mod config;
 pub mod endpoint;
 pub mod matching;
+pub mod observe;
 pub mod pick;
 pub mod request;

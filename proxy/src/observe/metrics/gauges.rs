@@ -1,0 +1,50 @@
+//! What a scrape reads from the table in force: numbers that live with targets and pools, not with requests.
+
+use std::fmt::Debug;
+
+use sluicegate_table::ObjectKey;
+
+/// Gives the numbers of the table in force at the moment of a scrape.
+pub trait Gauges: Debug + Send + Sync {
+    /// The version of the table in force; `None` before the first.
+    fn table_version(&self) -> Option<u64>;
+
+    /// Every target in force.
+    fn targets(&self) -> Vec<TargetGauges>;
+
+    /// Every target of every pool in force; for targets written in place, the Rule's key stands for the Upstream's.
+    fn upstream_targets(&self) -> Vec<UpstreamTargetGauges>;
+}
+
+/// A target's numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetGauges {
+    /// The Target.
+    pub target: ObjectKey,
+    /// Requests from the pick until the end of the answer's body.
+    pub in_flight: u32,
+}
+
+/// The numbers of a target as a member of one pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamTargetGauges {
+    /// The Upstream.
+    pub upstream: ObjectKey,
+    /// The Target.
+    pub target: ObjectKey,
+    /// How often it was picked for this Upstream since the process started.
+    pub picks: u64,
+    /// Connections for this Upstream.
+    pub connections: ConnectionCounts,
+}
+
+/// A pool's connections to one target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionCounts {
+    /// In use.
+    pub active: u64,
+    /// Kept for the next request.
+    pub idle: u64,
+    /// Requests that wait for a connection.
+    pub pending: u64,
+}

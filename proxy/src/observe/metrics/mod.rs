@@ -1,0 +1,106 @@
+//! Metrics: shards per worker, summed when scraped.
+//!
+//! A worker writes to shards that no other thread writes to, so that counting a request is a few plain loads and stores:
+//! no lock, no allocation, no locked instruction and no cache line that two workers fight over. The types hold workers to
+//! that: [`WorkerMetrics`] and the shards it hands out cannot leave the thread that made them. A scrape reads the shards
+//! with relaxed loads; it may miss requests that end while it runs, and never counts one twice.
+
+mod exposition;
+mod gauges;
+mod listeners;
+mod process;
+mod requests;
+mod series;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sluicegate_table::ObjectKey;
+
+pub use exposition::Format;
+pub use gauges::{ConnectionCounts, Gauges, TargetGauges, UpstreamTargetGauges};
+pub use listeners::{ConnectionGuard, ListenerShard};
+pub use requests::{AnswerShard, RouteShard};
+
+use listeners::Listeners;
+use requests::Answers;
+use series::RouteSeries;
+
+/// The `route` and `upstream` labels of requests that no route took. No object can have this name.
+pub const UNMATCHED: &str = "-";
+
+/// All metrics of the process.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    workers: AtomicU64,
+    routes: RouteSeries,
+    answers: Answers,
+    listeners: Listeners,
+    configuration: Configuration,
+}
+
+/// What the last reading of the configuration came to.
+#[derive(Debug, Default)]
+struct Configuration {
+    refused_objects: AtomicU64,
+    warnings: AtomicU64,
+    readings: AtomicU64,
+}
+
+impl Metrics {
+    /// Metrics with nothing counted yet.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// The metrics of a worker thread, to be called on that thread.
+    pub fn worker(self: &Arc<Self>) -> WorkerMetrics {
+        let worker = WorkerId(self.workers.fetch_add(1, Ordering::Relaxed));
+        WorkerMetrics { metrics: Arc::clone(self), worker, answers: self.answers.shard() }
+    }
+
+    /// Takes in what a reading of the configuration came to: how many objects are refused and how many warnings
+    /// there are now.
+    pub fn configuration_read(&self, refused_objects: usize, warnings: usize) {
+        self.configuration.refused_objects.store(refused_objects as u64, Ordering::Relaxed);
+        self.configuration.warnings.store(warnings as u64, Ordering::Relaxed);
+        self.configuration.readings.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells the workers' shards apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct WorkerId(u64);
+
+/// The metrics of one worker thread. Stays on the thread that made it.
+#[derive(Debug)]
+pub struct WorkerMetrics {
+    metrics: Arc<Metrics>,
+    worker: WorkerId,
+    answers: Rc<AnswerShard>,
+}
+
+impl WorkerMetrics {
+    /// Where this worker counts the requests that `route` sends to `upstream` (the Upstream's key; the Rule's own for
+    /// targets written in place). Takes a lock: call it once per route and keep the shard as long as the route lives.
+    /// Asking again gives the same counters.
+    pub fn route(&self, route: &ObjectKey, upstream: &str) -> RouteShard {
+        self.metrics.routes.shard(self.worker, &route.to_string(), upstream)
+    }
+
+    /// Where this worker counts the requests that no route takes, those answered before matching included.
+    pub fn unmatched(&self) -> RouteShard {
+        self.metrics.routes.shard(self.worker, UNMATCHED, UNMATCHED)
+    }
+
+    /// Where this worker counts the connections of the listener at `address`. Takes a lock: call it once per listener.
+    pub fn listener(&self, address: &str) -> ListenerShard {
+        self.metrics.listeners.shard(address)
+    }
+
+    /// Counts an answer that Sluicegate made itself, by its `x-sluicegate-reason`.
+    pub fn answered(&self, reason: &'static str) {
+        self.answers.count(reason);
+    }
+}

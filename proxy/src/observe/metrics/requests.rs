@@ -1,0 +1,236 @@
+//! Counting requests: the shards that workers write on the hot path.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+/// Upper bounds of the histogram's buckets, in nanoseconds. From half a millisecond (a fast local target) to a minute (a
+/// long generated answer); what took longer counts in `+Inf` only.
+pub(super) const BOUNDS: [u64; 16] = [
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
+    30_000_000_000,
+    60_000_000_000,
+];
+
+/// Combinations of method and status that a shard counts without a lock. More than any route sees in practice.
+const SLOTS: usize = 24;
+
+/// The methods that have a name of their own in labels. Clients can invent methods, so all others count as `OTHER`: the
+/// number of series stays bounded.
+const METHODS: [&str; 10] = ["OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+
+/// A method and a status in one number that is never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Outcome(u32);
+
+impl Outcome {
+    fn new(method: &Method, status: StatusCode) -> Self {
+        let method: u32 = match *method {
+            Method::GET => 1,
+            Method::HEAD => 2,
+            Method::POST => 3,
+            Method::PUT => 4,
+            Method::DELETE => 5,
+            Method::CONNECT => 6,
+            Method::OPTIONS => 7,
+            Method::TRACE => 8,
+            Method::PATCH => 9,
+            _ => 0,
+        };
+        Self(method << 16 | u32::from(status.as_u16()))
+    }
+
+    /// The `method` label.
+    pub(super) fn method(self) -> &'static str {
+        METHODS.get((self.0 >> 16) as usize).copied().unwrap_or("OTHER")
+    }
+
+    /// The `status_code` label.
+    pub(super) fn status(self) -> u32 {
+        self.0 & 0xffff
+    }
+}
+
+/// One route's requests through one worker. Cheap to clone; stays on the worker's thread, which is the only one that
+/// writes it.
+#[derive(Clone, Debug)]
+pub struct RouteShard {
+    counts: Arc<RouteCounts>,
+    /// Not `Send`: a second writer would lose counts.
+    _one_thread: PhantomData<Rc<()>>,
+}
+
+impl RouteShard {
+    pub(super) fn new(counts: Arc<RouteCounts>) -> Self {
+        Self { counts, _one_thread: PhantomData }
+    }
+
+    /// Counts one finished request: its method, the status that the client got, and the time from the request's head
+    /// until the end of the answer's body.
+    pub fn record(&self, method: &Method, status: StatusCode, took: Duration) {
+        self.counts.record(Outcome::new(method, status), took);
+    }
+}
+
+/// The counters behind a [`RouteShard`]. On cache lines of its own, so that workers do not disturb one another.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct RouteCounts {
+    /// Filled from the front; a key of 0 ends the list.
+    slots: [Slot; SLOTS],
+    /// What found all slots taken.
+    overflow: Mutex<BTreeMap<Outcome, u64>>,
+    /// Not cumulative; the last one counts what was over every bound.
+    buckets: [AtomicU64; BOUNDS.len() + 1],
+    nanoseconds: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    outcome: AtomicU32,
+    count: AtomicU64,
+}
+
+impl RouteCounts {
+    fn record(&self, outcome: Outcome, took: Duration) {
+        self.count(outcome);
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS.iter().position(|bound| nanoseconds <= *bound).unwrap_or(BOUNDS.len());
+        if let Some(bucket) = self.buckets.get(bucket) {
+            add(bucket, 1);
+        }
+        add(&self.nanoseconds, nanoseconds);
+    }
+
+    fn count(&self, outcome: Outcome) {
+        for slot in &self.slots {
+            match slot.outcome.load(Ordering::Relaxed) {
+                key if key == outcome.0 => return add(&slot.count, 1),
+                0 => {
+                    slot.count.store(1, Ordering::Relaxed);
+                    // A scrape that sees the key sees the count.
+                    return slot.outcome.store(outcome.0, Ordering::Release);
+                }
+                _ => {}
+            }
+        }
+        *self.overflow.lock().unwrap_or_else(PoisonError::into_inner).entry(outcome).or_default() += 1;
+    }
+
+    /// Adds what was counted here to `totals`.
+    pub(super) fn add_to(&self, totals: &mut RouteTotals) {
+        for slot in &self.slots {
+            let key = slot.outcome.load(Ordering::Acquire);
+            if key == 0 {
+                break;
+            }
+            *totals.outcomes.entry(Outcome(key)).or_default() += slot.count.load(Ordering::Relaxed);
+        }
+        for (outcome, count) in self.overflow.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            *totals.outcomes.entry(*outcome).or_default() += count;
+        }
+        for (total, bucket) in totals.buckets.iter_mut().zip(&self.buckets) {
+            *total += bucket.load(Ordering::Relaxed);
+        }
+        totals.nanoseconds += u128::from(self.nanoseconds.load(Ordering::Relaxed));
+    }
+}
+
+/// Sums over shards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct RouteTotals {
+    /// Requests by method and status.
+    pub(super) outcomes: BTreeMap<Outcome, u64>,
+    /// Requests by bucket, not cumulative.
+    pub(super) buckets: [u64; BOUNDS.len() + 1],
+    /// The durations' sum.
+    pub(super) nanoseconds: u128,
+}
+
+impl RouteTotals {
+    /// Adds other sums to these.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (outcome, count) in &other.outcomes {
+            *self.outcomes.entry(*outcome).or_default() += count;
+        }
+        for (total, bucket) in self.buckets.iter_mut().zip(&other.buckets) {
+            *total += bucket;
+        }
+        self.nanoseconds += other.nanoseconds;
+    }
+}
+
+/// Adds to a counter that only this thread writes: a load and a store, no locked instruction.
+pub(super) fn add(counter: &AtomicU64, number: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(number), Ordering::Relaxed);
+}
+
+/// Reasons that a worker counts. There are fewer reasons than this in the product.
+const REASONS: usize = 48;
+
+/// Answers that Sluicegate made itself, of all workers.
+#[derive(Debug, Default)]
+pub(super) struct Answers(Mutex<Vec<Arc<AnswerCounts>>>);
+
+impl Answers {
+    pub(super) fn shard(&self) -> Rc<AnswerShard> {
+        let counts = Arc::new(AnswerCounts::default());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counts));
+        Rc::new(AnswerShard(counts))
+    }
+
+    /// Answers by reason.
+    pub(super) fn totals(&self) -> BTreeMap<&'static str, u64> {
+        let mut totals = BTreeMap::new();
+        for counts in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            for (reason, count) in &counts.0 {
+                if let Some(reason) = reason.get() {
+                    *totals.entry(*reason).or_default() += count.load(Ordering::Relaxed);
+                }
+            }
+        }
+        totals
+    }
+}
+
+/// One worker's answers by reason.
+#[derive(Debug)]
+pub struct AnswerShard(Arc<AnswerCounts>);
+
+#[derive(Debug)]
+#[repr(align(128))]
+struct AnswerCounts([(OnceLock<&'static str>, AtomicU64); REASONS]);
+
+impl Default for AnswerCounts {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Default::default()))
+    }
+}
+
+impl AnswerShard {
+    pub(super) fn count(&self, reason: &'static str) {
+        for (slot, count) in &self.0.0 {
+            if *slot.get_or_init(|| reason) == reason {
+                return add(count, 1);
+            }
+        }
+    }
+}
