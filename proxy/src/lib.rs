@@ -3,6 +3,7 @@
 //! It obeys a [`sluicegate_table::Table`] and knows nothing of Kubernetes or of what users write. The folders are the
 //! stages that a request passes, in that order; data flows one way.
 
+pub mod answer;
 pub mod config;
 pub mod endpoint;
 pub mod matching;
