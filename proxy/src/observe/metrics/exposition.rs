@@ -198,6 +198,11 @@ impl Scrape {
         let help = "How often the configuration was read.";
         let mut family = counter_family(encoder, "sluicegate_config_readings", help)?;
         counter(&mut family, &[], configuration.readings.load(Relaxed))?;
+        if let Some(log) = self.metrics.access_log.get() {
+            let help = "Entries of the access log that were lost because it could not be written fast enough.";
+            let mut family = counter_family(encoder, "sluicegate_access_log_dropped", help)?;
+            counter(&mut family, &[], log.dropped())?;
+        }
         let mut family = encoder.encode_descriptor("sluicegate_build", "The program.", None, MetricType::Info)?;
         family.encode_info(&[("version", env!("CARGO_PKG_VERSION"))].as_slice())
     }
@@ -265,3 +270,7 @@ fn counter(family: &mut MetricEncoder<'_>, labels: &[(&str, &str)], value: u64) 
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
     gauge_family(encoder, name, help)?.encode_gauge(&value)
 }
+
+#[cfg(test)]
+#[path = "exposition_tests.rs"]
+mod tests;

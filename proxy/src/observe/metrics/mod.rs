@@ -13,10 +13,12 @@ mod requests;
 mod series;
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use sluicegate_table::ObjectKey;
+
+use super::access_log::AccessLog;
 
 pub use exposition::Format;
 pub use gauges::{ConnectionCounts, Gauges, TargetGauges, UpstreamTargetGauges};
@@ -38,6 +40,7 @@ pub struct Metrics {
     answers: Answers,
     listeners: Listeners,
     configuration: Configuration,
+    access_log: OnceLock<AccessLog>,
 }
 
 /// What the last reading of the configuration came to.
@@ -58,6 +61,11 @@ impl Metrics {
     pub fn worker(self: &Arc<Self>) -> WorkerMetrics {
         let worker = WorkerId(self.workers.fetch_add(1, Ordering::Relaxed));
         WorkerMetrics { metrics: Arc::clone(self), worker, answers: self.answers.shard() }
+    }
+
+    /// Shows the entries that `access_log` dropped, too. Only the first log given counts.
+    pub fn watch_access_log(&self, access_log: &AccessLog) {
+        self.access_log.get_or_init(|| access_log.clone());
     }
 
     /// Takes in what a reading of the configuration came to: how many objects are refused and how many warnings

@@ -1,0 +1,239 @@
+//! What a scrape answers, read back by a parser of the text format.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::float_cmp)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use sluicegate_table::ObjectKey;
+
+use super::*;
+use crate::observe::access_log::AccessLog;
+use crate::observe::metrics::{ConnectionCounts, TargetGauges, UpstreamTargetGauges};
+
+#[derive(Debug)]
+struct Fixed;
+
+impl Gauges for Fixed {
+    fn table_version(&self) -> Option<u64> {
+        Some(7)
+    }
+
+    fn targets(&self) -> Vec<TargetGauges> {
+        vec![TargetGauges { target: ObjectKey::new("default", "one"), in_flight: 3 }]
+    }
+
+    fn upstream_targets(&self) -> Vec<UpstreamTargetGauges> {
+        vec![UpstreamTargetGauges {
+            upstream: ObjectKey::new("default", "chat"),
+            target: ObjectKey::new("default", "one"),
+            picks: 11,
+            connections: ConnectionCounts { active: 1, idle: 2, pending: 4 },
+        }]
+    }
+}
+
+/// A sample's name and labels.
+type Series = (String, BTreeMap<String, String>);
+
+#[derive(Debug, Default)]
+struct Parsed {
+    types: BTreeMap<String, String>,
+    helps: BTreeSet<String>,
+    samples: BTreeMap<Series, f64>,
+    ended: bool,
+}
+
+/// Reads an exposition and panics at whatever a scraper would refuse.
+fn parse(text: &str) -> Parsed {
+    let mut parsed = Parsed::default();
+    for line in text.lines() {
+        assert!(!parsed.ended, "a line after the end: {line}");
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(parsed.types.insert(name.to_owned(), kind.to_owned()).is_none(), "{name} is described twice");
+        } else if let Some(rest) = line.strip_prefix("# HELP ") {
+            assert!(parsed.helps.insert(rest.split_once(' ').unwrap().0.to_owned()));
+        } else if line == "# EOF" {
+            parsed.ended = true;
+        } else {
+            let (series, value) = sample(line);
+            assert!(parsed.samples.insert(series, value).is_none(), "twice: {line}");
+        }
+    }
+    parsed
+}
+
+fn sample(line: &str) -> (Series, f64) {
+    let Some((name, mut rest)) = line.split_once('{') else {
+        let (name, value) = line.split_once(' ').unwrap();
+        return ((name.to_owned(), BTreeMap::new()), value.parse().unwrap());
+    };
+    let mut labels = BTreeMap::new();
+    while !rest.starts_with('}') {
+        let (label, after) = rest.split_once("=\"").unwrap();
+        let mut value = String::new();
+        let mut chars = after.char_indices();
+        let end = loop {
+            match chars.next().unwrap() {
+                (at, '"') => break at,
+                (_, '\\') => value.push(match chars.next().unwrap().1 {
+                    'n' => '\n',
+                    plain @ ('"' | '\\') => plain,
+                    other => panic!("escape {other:?} in {line}"),
+                }),
+                (_, plain) => value.push(plain),
+            }
+        };
+        assert!(labels.insert(label.to_owned(), value).is_none());
+        rest = after[end + 1..].trim_start_matches(',');
+    }
+    ((name.to_owned(), labels), rest[1..].trim().parse().unwrap())
+}
+
+fn labels<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn scrape(metrics: &Arc<Metrics>, format: Format) -> Parsed {
+    parse(&metrics.scrape(Arc::new(Fixed), format).unwrap())
+}
+
+fn value(parsed: &Parsed, name: &str, wanted: BTreeMap<String, String>) -> f64 {
+    parsed.samples[&(name.to_owned(), wanted)]
+}
+
+#[test]
+fn both_formats_have_the_same_samples_under_the_exact_names() {
+    let metrics = Metrics::new();
+    let worker = metrics.worker();
+    let shard = worker.route(&ObjectKey::new("default", "api"), "default/chat");
+    shard.record(&Method::GET, StatusCode::OK, Duration::from_micros(400));
+    shard.record(&Method::GET, StatusCode::OK, Duration::from_millis(3));
+    shard.record(&Method::POST, StatusCode::BAD_GATEWAY, Duration::from_secs(90));
+    worker.unmatched().record(&Method::GET, StatusCode::NOT_FOUND, Duration::ZERO);
+    worker.answered("no-route");
+    worker.answered("no-route");
+    let listener = worker.listener("127.0.0.1:8080");
+    let open = listener.opened();
+    drop(listener.opened());
+    metrics.configuration_read(2, 5);
+    metrics.watch_access_log(&AccessLog::off());
+
+    for format in [Format::OpenMetrics, Format::Prometheus] {
+        let parsed = scrape(&metrics, format);
+        let requests = |route, method, status, upstream| {
+            let wanted =
+                labels([("route", route), ("method", method), ("status_code", status), ("upstream", upstream)]);
+            value(&parsed, "gateway_route_requests_total", wanted)
+        };
+        assert_eq!(requests("default/api", "GET", "200", "default/chat"), 2.0);
+        assert_eq!(requests("default/api", "POST", "502", "default/chat"), 1.0);
+        assert_eq!(requests("-", "GET", "404", "-"), 1.0);
+        let bucket = |le| {
+            let wanted = labels([("route", "default/api"), ("upstream", "default/chat"), ("le", le)]);
+            value(&parsed, "gateway_route_duration_seconds_bucket", wanted)
+        };
+        assert_eq!(["0.0005", "0.0025", "0.005", "60.0", "+Inf"].map(bucket), [1.0, 1.0, 2.0, 2.0, 3.0]);
+        let of = || labels([("route", "default/api"), ("upstream", "default/chat")]);
+        assert_eq!(value(&parsed, "gateway_route_duration_seconds_count", of()), 3.0);
+        assert!((value(&parsed, "gateway_route_duration_seconds_sum", of()) - 90.0034).abs() < 1e-9);
+        assert_eq!(value(&parsed, "sluicegate_answers_total", labels([("reason", "no-route")])), 2.0);
+        let target = || labels([("target", "default/one")]);
+        assert_eq!(value(&parsed, "sluicegate_upstream_requests_in_flight", target()), 3.0);
+        let state = |state| {
+            let wanted = labels([("upstream", "default/chat"), ("target", "default/one"), ("state", state)]);
+            value(&parsed, "sluicegate_upstream_connections", wanted)
+        };
+        assert_eq!(["active", "idle", "pending"].map(state), [1.0, 2.0, 4.0]);
+        let member = labels([("upstream", "default/chat"), ("target", "default/one")]);
+        assert_eq!(value(&parsed, "sluicegate_target_picks_total", member), 11.0);
+        let address = || labels([("listener", "127.0.0.1:8080")]);
+        assert_eq!(value(&parsed, "sluicegate_listener_accepted_total", address()), 2.0);
+        assert_eq!(value(&parsed, "sluicegate_listener_connections", address()), 1.0);
+        assert_eq!(value(&parsed, "sluicegate_table_version", labels([])), 7.0);
+        assert_eq!(value(&parsed, "sluicegate_config_refused_objects", labels([])), 2.0);
+        assert_eq!(value(&parsed, "sluicegate_config_warnings", labels([])), 5.0);
+        assert_eq!(value(&parsed, "sluicegate_access_log_dropped_total", labels([])), 0.0);
+        let version = labels([("version", env!("CARGO_PKG_VERSION"))]);
+        assert_eq!(value(&parsed, "sluicegate_build_info", version), 1.0);
+        #[cfg(target_os = "linux")]
+        assert!(value(&parsed, "process_resident_memory_bytes", labels([])) > 0.0);
+    }
+    drop(open);
+}
+
+#[test]
+fn every_sample_is_described_as_its_format_demands() {
+    let metrics = Metrics::new();
+    let worker = metrics.worker();
+    worker.unmatched().record(&Method::GET, StatusCode::OK, Duration::ZERO);
+    for format in [Format::OpenMetrics, Format::Prometheus] {
+        let parsed = scrape(&metrics, format);
+        assert_eq!(parsed.ended, format == Format::OpenMetrics);
+        assert_eq!(parsed.types.keys().collect::<Vec<_>>(), parsed.helps.iter().collect::<Vec<_>>());
+        for (name, _) in parsed.samples.keys() {
+            let family = |suffix| name.strip_suffix(suffix).and_then(|name| parsed.types.get(name)).map(String::as_str);
+            let whole = parsed.types.get(name).map(String::as_str);
+            let described = match format {
+                Format::OpenMetrics => {
+                    whole == Some("gauge")
+                        || family("_total") == Some("counter")
+                        || family("_info") == Some("info")
+                        || ["_bucket", "_sum", "_count"].into_iter().any(|suffix| family(suffix) == Some("histogram"))
+                }
+                Format::Prometheus => {
+                    matches!(whole, Some("gauge" | "counter"))
+                        || ["_bucket", "_sum", "_count"].into_iter().any(|suffix| family(suffix) == Some("histogram"))
+                }
+            };
+            assert!(described, "{name} is not described in {format:?}");
+        }
+    }
+}
+
+#[test]
+fn labels_are_escaped() {
+    let metrics = Metrics::new();
+    let upstream = "a\"b\\c\nd,e=\"f\"}";
+    metrics.worker().route(&ObjectKey::new("default", "api"), upstream).record(
+        &Method::GET,
+        StatusCode::OK,
+        Duration::ZERO,
+    );
+    for format in [Format::OpenMetrics, Format::Prometheus] {
+        let parsed = scrape(&metrics, format);
+        let of = labels([("route", "default/api"), ("upstream", upstream)]);
+        assert_eq!(value(&parsed, "gateway_route_duration_seconds_count", of), 1.0);
+    }
+}
+
+#[test]
+fn methods_that_clients_invent_share_one_label() {
+    let metrics = Metrics::new();
+    let shard = metrics.worker().unmatched();
+    for number in 0..100 {
+        let method = Method::from_bytes(format!("X{number}").as_bytes()).unwrap();
+        shard.record(&method, StatusCode::OK, Duration::ZERO);
+    }
+    let parsed = scrape(&metrics, Format::OpenMetrics);
+    let of = labels([("route", "-"), ("method", "OTHER"), ("status_code", "200"), ("upstream", "-")]);
+    assert_eq!(value(&parsed, "gateway_route_requests_total", of), 100.0);
+}
+
+#[test]
+fn the_accept_header_chooses_the_format() {
+    use Format::{OpenMetrics, Prometheus};
+    let cases = [
+        (None, Prometheus),
+        (Some("*/*"), Prometheus),
+        (Some("text/plain;version=0.0.4;q=0.5,*/*;q=0.1"), Prometheus),
+        (Some("application/openmetrics-text; version=1.0.0,text/plain;version=0.0.4;q=0.5"), OpenMetrics),
+        (Some("application/openmetrics-text"), OpenMetrics),
+        (Some("application/openmetrics-text;q=0, text/plain"), Prometheus),
+    ];
+    for (accept, format) in cases {
+        assert_eq!(Format::accepted(accept), format, "{accept:?}");
+    }
+}
