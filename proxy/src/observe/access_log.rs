@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderName, Method, Version, header};
 use serde::{Serialize, Serializer};
 
 use super::timestamp::Timestamp;
+use crate::answer::Reason;
 
 /// Entries that may wait for the writing thread.
 const QUEUE: usize = 4096;
@@ -194,8 +195,8 @@ pub struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// Why Sluicegate answered itself, or why the answer broke off.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'static str>,
+    #[serde(serialize_with = "word", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// The Rule's key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
@@ -292,6 +293,12 @@ fn display<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S:
 /// `Version` has no `Display`; its `Debug` is the protocol's name.
 fn debug<S: Serializer>(value: &impl fmt::Debug, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{value:?}"))
+}
+
+// Serde passes fields by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn word<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
+    reason.map(Reason::word).serialize(serializer)
 }
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -65,7 +65,7 @@ fn a_line_has_every_field() {
     let mut entry = entry(&headers);
     entry.time = UNIX_EPOCH + Duration::from_millis(1_500);
     entry.status = Some(200);
-    entry.reason = Some("upstream-reset");
+    entry.reason = Some(Reason::UpstreamReset);
     entry.route = Some("default/api".to_owned());
     entry.upstream = Some("default/chat".to_owned());
     entry.target = Some("default/one".to_owned());

@@ -137,7 +137,7 @@ impl Scrape {
         let help = "Answers that Sluicegate made itself, by the reason in x-sluicegate-reason.";
         let mut family = counter_family(encoder, "sluicegate_answers", help)?;
         for (reason, answers) in self.metrics.answers.totals() {
-            counter(&mut family, &[("reason", reason)], answers)?;
+            counter(&mut family, &[("reason", reason.word())], answers)?;
         }
         Ok(())
     }

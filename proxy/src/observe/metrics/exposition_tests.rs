@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use sluicegate_table::ObjectKey;
 
 use super::*;
+use crate::answer::Reason;
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::{ConnectionCounts, TargetGauges, UpstreamTargetGauges};
 
@@ -113,8 +114,8 @@ fn both_formats_have_the_same_samples_under_the_exact_names() {
     shard.record(&Method::GET, StatusCode::OK, Duration::from_millis(3));
     shard.record(&Method::POST, StatusCode::BAD_GATEWAY, Duration::from_secs(90));
     worker.unmatched().record(&Method::GET, StatusCode::NOT_FOUND, Duration::ZERO);
-    worker.answered("no-route");
-    worker.answered("no-route");
+    worker.answered(Reason::NoRoute);
+    worker.answered(Reason::NoRoute);
     let listener = worker.listener("127.0.0.1:8080");
     let open = listener.opened();
     drop(listener.opened());
@@ -140,6 +141,7 @@ fn both_formats_have_the_same_samples_under_the_exact_names() {
         assert_eq!(value(&parsed, "gateway_route_duration_seconds_count", of()), 3.0);
         assert!((value(&parsed, "gateway_route_duration_seconds_sum", of()) - 90.0034).abs() < 1e-9);
         assert_eq!(value(&parsed, "sluicegate_answers_total", labels([("reason", "no-route")])), 2.0);
+        assert_eq!(value(&parsed, "sluicegate_answers_total", labels([("reason", "overloaded")])), 0.0);
         let target = || labels([("target", "default/one")]);
         assert_eq!(value(&parsed, "sluicegate_upstream_requests_in_flight", target()), 3.0);
         let state = |state| {

@@ -12,21 +12,21 @@ mod process;
 mod requests;
 mod series;
 
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sluicegate_table::ObjectKey;
 
 use super::access_log::AccessLog;
+use crate::answer::Reason;
 
 pub use exposition::Format;
 pub use gauges::{ConnectionCounts, Gauges, TargetGauges, UpstreamTargetGauges};
 pub use listeners::{ConnectionGuard, ListenerShard};
-pub use requests::{AnswerShard, RouteShard};
+pub use requests::RouteShard;
 
 use listeners::Listeners;
-use requests::Answers;
+use requests::{AnswerShard, Answers};
 use series::RouteSeries;
 
 /// The `route` and `upstream` labels of requests that no route took. No object can have this name.
@@ -86,7 +86,7 @@ struct WorkerId(u64);
 pub struct WorkerMetrics {
     metrics: Arc<Metrics>,
     worker: WorkerId,
-    answers: Rc<AnswerShard>,
+    answers: AnswerShard,
 }
 
 impl WorkerMetrics {
@@ -107,8 +107,8 @@ impl WorkerMetrics {
         self.metrics.listeners.shard(address)
     }
 
-    /// Counts an answer that Sluicegate made itself, by its `x-sluicegate-reason`.
-    pub fn answered(&self, reason: &'static str) {
+    /// Counts an answer that Sluicegate made itself, by its reason.
+    pub fn answered(&self, reason: Reason) {
         self.answers.count(reason);
     }
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+
+use crate::answer::Reason;
 
 /// Upper bounds of the histogram's buckets, in nanoseconds. From half a millisecond (a fast local target) to a minute (a
 /// long generated answer); what took longer counts in `+Inf` only.
@@ -183,54 +185,49 @@ pub(super) fn add(counter: &AtomicU64, number: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(number), Ordering::Relaxed);
 }
 
-/// Reasons that a worker counts. There are fewer reasons than this in the product.
-const REASONS: usize = 48;
-
-/// Answers that Sluicegate made itself, of all workers.
+/// Answers that Sluicegate made itself, of all workers. Workers live as long as the process.
 #[derive(Debug, Default)]
 pub(super) struct Answers(Mutex<Vec<Arc<AnswerCounts>>>);
 
 impl Answers {
-    pub(super) fn shard(&self) -> Rc<AnswerShard> {
+    pub(super) fn shard(&self) -> AnswerShard {
         let counts = Arc::new(AnswerCounts::default());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counts));
-        Rc::new(AnswerShard(counts))
+        AnswerShard { counts, _one_thread: PhantomData }
     }
 
-    /// Answers by reason.
-    pub(super) fn totals(&self) -> BTreeMap<&'static str, u64> {
-        let mut totals = BTreeMap::new();
-        for counts in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            for (reason, count) in &counts.0 {
-                if let Some(reason) = reason.get() {
-                    *totals.entry(*reason).or_default() += count.load(Ordering::Relaxed);
-                }
-            }
-        }
-        totals
+    /// Answers by reason; every reason is there, so that its first answer shows as an increase.
+    pub(super) fn totals(&self) -> Vec<(Reason, u64)> {
+        let shards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = |reason: Reason| {
+            shards.iter().filter_map(|counts| counts.of(reason)).map(|count| count.load(Ordering::Relaxed)).sum()
+        };
+        Reason::ALL.iter().map(|reason| (*reason, sum(*reason))).collect()
     }
 }
 
-/// One worker's answers by reason.
+/// One worker's answers by reason. Stays on the worker's thread.
 #[derive(Debug)]
-pub struct AnswerShard(Arc<AnswerCounts>);
+pub(super) struct AnswerShard {
+    counts: Arc<AnswerCounts>,
+    _one_thread: PhantomData<Rc<()>>,
+}
 
-#[derive(Debug)]
+/// By the reason's number.
+#[derive(Debug, Default)]
 #[repr(align(128))]
-struct AnswerCounts([(OnceLock<&'static str>, AtomicU64); REASONS]);
+struct AnswerCounts([AtomicU64; Reason::ALL.len()]);
 
-impl Default for AnswerCounts {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Default::default()))
+impl AnswerCounts {
+    fn of(&self, reason: Reason) -> Option<&AtomicU64> {
+        self.0.get(reason as usize)
     }
 }
 
 impl AnswerShard {
-    pub(super) fn count(&self, reason: &'static str) {
-        for (slot, count) in &self.0.0 {
-            if *slot.get_or_init(|| reason) == reason {
-                return add(count, 1);
-            }
+    pub(super) fn count(&self, reason: Reason) {
+        if let Some(count) = self.counts.of(reason) {
+            add(count, 1);
         }
     }
 }
