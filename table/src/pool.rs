@@ -109,7 +109,7 @@ impl Default for Connections {
         Self {
             max: None,
             max_pending: 1024,
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             keep_alive: true,
             connect_timeout: Duration::from_secs(5),
         }

@@ -93,7 +93,7 @@ pub enum TrustRoots {
     System,
     /// Exactly these, PEM.
     Pem(String),
-    /// Those of a ConfigMap that is missing or unusable: no connection may be made.
+    /// Those of a `ConfigMap` that is missing or unusable: no connection may be made.
     Missing,
 }
 
