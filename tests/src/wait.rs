@@ -1,0 +1,18 @@
+//! Waiting for a condition instead of for a time.
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test gives up: far more than it needs on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Tries until there is a value. Panics after [`PATIENCE`], naming `what` did not happen.
+pub fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = attempt() {
+            return value;
+        }
+        assert!(Instant::now() < give_up, "waited {PATIENCE:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
