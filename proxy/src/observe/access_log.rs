@@ -296,7 +296,7 @@ fn debug<S: Serializer>(value: &impl fmt::Debug, serializer: S) -> Result<S::Ok,
 }
 
 // Serde passes fields by reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
+#[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)]
 fn word<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
     reason.map(Reason::word).serialize(serializer)
 }

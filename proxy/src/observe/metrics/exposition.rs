@@ -117,13 +117,13 @@ impl Scrape {
         let totals = self.metrics.routes.totals(Instant::now());
         let help = "Requests answered, by the route that took them (- for none), method, status and upstream.";
         let mut family = counter_family(encoder, "gateway_route_requests", help)?;
-        for (key, totals) in &totals {
+        for ((route, upstream), totals) in &totals {
             for (outcome, requests) in &totals.outcomes {
                 let labels = [
-                    ("route", key.route.as_str()),
+                    ("route", route.as_str()),
                     ("method", outcome.method()),
                     ("status_code", &outcome.status().to_string()),
-                    ("upstream", key.upstream.as_str()),
+                    ("upstream", upstream.as_str()),
                 ];
                 counter(&mut family, &labels, *requests)?;
             }
@@ -166,9 +166,8 @@ impl Scrape {
         }
         let help = "How often a target was picked for an upstream.";
         let mut family = counter_family(encoder, "sluicegate_target_picks", help)?;
-        for (upstream, target, numbers) in &upstreams {
-            let labels = [("upstream", upstream.as_str()), ("target", target.as_str())];
-            counter(&mut family, &labels, numbers.picks)?;
+        for ((upstream, target), picks) in self.metrics.picks.totals(Instant::now()) {
+            counter(&mut family, &[("upstream", upstream.as_str()), ("target", target.as_str())], picks)?;
         }
         Ok(())
     }
@@ -234,12 +233,12 @@ fn process(encoder: &mut DescriptorEncoder<'_>, numbers: &ProcessNumbers) -> fmt
     Ok(())
 }
 
-fn durations(family: &mut MetricEncoder<'_>, key: &SeriesKey, totals: &RouteTotals) -> fmt::Result {
+fn durations(family: &mut MetricEncoder<'_>, (route, upstream): &SeriesKey, totals: &RouteTotals) -> fmt::Result {
     let bounds = BOUNDS.iter().map(|nanoseconds| *nanoseconds as f64 / 1e9).chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(totals.buckets).collect();
     let count = totals.buckets.iter().sum();
     let sum = totals.nanoseconds as f64 / 1e9;
-    let labels = [("route", key.route.as_str()), ("upstream", key.upstream.as_str())];
+    let labels = [("route", route.as_str()), ("upstream", upstream.as_str())];
     family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }
 

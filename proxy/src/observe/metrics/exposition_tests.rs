@@ -29,7 +29,6 @@ impl Gauges for Fixed {
         vec![UpstreamTargetGauges {
             upstream: ObjectKey::new("default", "chat"),
             target: ObjectKey::new("default", "one"),
-            picks: 11,
             connections: ConnectionCounts { active: 1, idle: 2, pending: 4 },
         }]
     }
@@ -116,6 +115,9 @@ fn both_formats_have_the_same_samples_under_the_exact_names() {
     worker.unmatched().record(&Method::GET, StatusCode::NOT_FOUND, Duration::ZERO);
     worker.answered(Reason::NoRoute);
     worker.answered(Reason::NoRoute);
+    let picks = worker.picks(&ObjectKey::new("default", "chat"), &ObjectKey::new("default", "one"));
+    picks.picked();
+    picks.picked();
     let listener = worker.listener("127.0.0.1:8080");
     let open = listener.opened();
     drop(listener.opened());
@@ -150,7 +152,7 @@ fn both_formats_have_the_same_samples_under_the_exact_names() {
         };
         assert_eq!(["active", "idle", "pending"].map(state), [1.0, 2.0, 4.0]);
         let member = labels([("upstream", "default/chat"), ("target", "default/one")]);
-        assert_eq!(value(&parsed, "sluicegate_target_picks_total", member), 11.0);
+        assert_eq!(value(&parsed, "sluicegate_target_picks_total", member), 2.0);
         let address = || labels([("listener", "127.0.0.1:8080")]);
         assert_eq!(value(&parsed, "sluicegate_listener_accepted_total", address()), 2.0);
         assert_eq!(value(&parsed, "sluicegate_listener_connections", address()), 1.0);

@@ -32,8 +32,6 @@ pub struct UpstreamTargetGauges {
     pub upstream: ObjectKey,
     /// The Target.
     pub target: ObjectKey,
-    /// How often it was picked for this Upstream since the process started.
-    pub picks: u64,
     /// Connections for this Upstream.
     pub connections: ConnectionCounts,
 }

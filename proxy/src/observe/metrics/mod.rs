@@ -23,11 +23,11 @@ use crate::answer::Reason;
 pub use exposition::Format;
 pub use gauges::{ConnectionCounts, Gauges, TargetGauges, UpstreamTargetGauges};
 pub use listeners::{ConnectionGuard, ListenerShard};
-pub use requests::RouteShard;
+pub use requests::{PickShard, RouteShard};
 
 use listeners::Listeners;
-use requests::{AnswerShard, Answers};
-use series::RouteSeries;
+use requests::{AnswerShard, Answers, PickCounts, RouteCounts};
+use series::AllSeries;
 
 /// The `route` and `upstream` labels of requests that no route took. No object can have this name.
 pub const UNMATCHED: &str = "-";
@@ -36,7 +36,8 @@ pub const UNMATCHED: &str = "-";
 #[derive(Debug, Default)]
 pub struct Metrics {
     workers: AtomicU64,
-    routes: RouteSeries,
+    routes: AllSeries<RouteCounts>,
+    picks: AllSeries<PickCounts>,
     answers: Answers,
     listeners: Listeners,
     configuration: Configuration,
@@ -94,12 +95,22 @@ impl WorkerMetrics {
     /// targets written in place). Takes a lock: call it once per route and keep the shard as long as the route lives.
     /// Asking again gives the same counters.
     pub fn route(&self, route: &ObjectKey, upstream: &str) -> RouteShard {
-        self.metrics.routes.shard(self.worker, &route.to_string(), upstream)
+        self.requests(route.to_string(), upstream.to_owned())
     }
 
     /// Where this worker counts the requests that no route takes, those answered before matching included.
     pub fn unmatched(&self) -> RouteShard {
-        self.metrics.routes.shard(self.worker, UNMATCHED, UNMATCHED)
+        self.requests(UNMATCHED.to_owned(), UNMATCHED.to_owned())
+    }
+
+    fn requests(&self, route: String, upstream: String) -> RouteShard {
+        RouteShard::new(self.metrics.routes.shard(self.worker, (route, upstream)))
+    }
+
+    /// Where this worker counts how often it picks `target` for `upstream` (the Rule's key for targets written in place).
+    /// Takes a lock: call it once per member and keep the shard as long as the pool lives.
+    pub fn picks(&self, upstream: &ObjectKey, target: &ObjectKey) -> PickShard {
+        PickShard::new(self.metrics.picks.shard(self.worker, (upstream.to_string(), target.to_string())))
     }
 
     /// Where this worker counts the connections of the listener at `address`. Takes a lock: call it once per listener.

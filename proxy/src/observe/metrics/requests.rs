@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
+use super::series::Counts;
 use crate::answer::Reason;
 
 /// Upper bounds of the histogram's buckets, in nanoseconds. From half a millisecond (a fast local target) to a minute (a
@@ -136,9 +137,12 @@ impl RouteCounts {
         }
         *self.overflow.lock().unwrap_or_else(PoisonError::into_inner).entry(outcome).or_default() += 1;
     }
+}
 
-    /// Adds what was counted here to `totals`.
-    pub(super) fn add_to(&self, totals: &mut RouteTotals) {
+impl Counts for RouteCounts {
+    type Totals = RouteTotals;
+
+    fn add_to(&self, totals: &mut RouteTotals) {
         for slot in &self.slots {
             let key = slot.outcome.load(Ordering::Acquire);
             if key == 0 {
@@ -167,16 +171,34 @@ pub(super) struct RouteTotals {
     pub(super) nanoseconds: u128,
 }
 
-impl RouteTotals {
-    /// Adds other sums to these.
-    pub(super) fn add(&mut self, other: &Self) {
-        for (outcome, count) in &other.outcomes {
-            *self.outcomes.entry(*outcome).or_default() += count;
-        }
-        for (total, bucket) in self.buckets.iter_mut().zip(&other.buckets) {
-            *total += bucket;
-        }
-        self.nanoseconds += other.nanoseconds;
+/// How often one worker picked one target for one upstream. Stays on the worker's thread.
+#[derive(Clone, Debug)]
+pub struct PickShard {
+    counts: Arc<PickCounts>,
+    _one_thread: PhantomData<Rc<()>>,
+}
+
+impl PickShard {
+    pub(super) fn new(counts: Arc<PickCounts>) -> Self {
+        Self { counts, _one_thread: PhantomData }
+    }
+
+    /// Counts one pick.
+    pub fn picked(&self) {
+        add(&self.counts.0, 1);
+    }
+}
+
+/// The counter behind a [`PickShard`].
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(super) struct PickCounts(AtomicU64);
+
+impl Counts for PickCounts {
+    type Totals = u64;
+
+    fn add_to(&self, totals: &mut u64) {
+        *totals += self.0.load(Ordering::Relaxed);
     }
 }
 

@@ -1,16 +1,16 @@
-//! The series of routes: which shards there are, and what became of those of routes that are gone.
+//! Series of counters that come and go with the table: which shards there are, and what became of those that are gone.
 //!
 //! A counter must not fall while its series is shown, so the counts of a shard that its worker let go of are added to the
 //! series' own. A series without any shard is shown for a while (the last requests of a removed route must reach a
-//! scrape), then forgotten; if the route comes back later, it starts from 0, which scrapers take for a restart. Memory is
-//! thus bounded by the routes in force and those removed lately.
+//! scrape), then forgotten; if it comes back later, it starts from 0, which scrapers take for a restart. Memory is
+//! thus bounded by what is in force and what was removed lately.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::WorkerId;
-use super::requests::{RouteCounts, RouteShard, RouteTotals};
 
 /// How long a series without shards is shown.
 const KEPT: Duration = Duration::from_mins(15);
@@ -18,36 +18,51 @@ const KEPT: Duration = Duration::from_mins(15);
 /// How many series without shards are kept at most.
 const MOST_KEPT: usize = 10_000;
 
-/// All series of routes.
-#[derive(Debug, Default)]
-pub(super) struct RouteSeries(Mutex<Inner>);
+/// What one worker counts of one series.
+pub(super) trait Counts: Default {
+    /// Sums over shards.
+    type Totals: Clone + Debug + Default;
 
-#[derive(Debug, Default)]
-struct Inner {
-    series: HashMap<SeriesKey, Series>,
+    /// Adds what was counted here to `totals`.
+    fn add_to(&self, totals: &mut Self::Totals);
+}
+
+/// All series of one kind.
+#[derive(Debug)]
+pub(super) struct AllSeries<C: Counts>(Mutex<Inner<C>>);
+
+#[derive(Debug)]
+struct Inner<C: Counts> {
+    series: HashMap<SeriesKey, Series<C>>,
     /// The next `shard` call that finds this many series sweeps first.
     sweep_at: usize,
 }
 
-/// The labels that all of a series' lines share.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct SeriesKey {
-    /// The route's key.
-    pub(super) route: String,
-    /// The Upstream's key.
-    pub(super) upstream: String,
-}
+/// The two labels that tell a kind's series apart: route and upstream, or upstream and target.
+pub(super) type SeriesKey = (String, String);
 
-#[derive(Debug, Default)]
-struct Series {
-    shards: Vec<(WorkerId, Arc<RouteCounts>)>,
+#[derive(Debug)]
+struct Series<C: Counts> {
+    shards: Vec<(WorkerId, Arc<C>)>,
     /// Counts of shards that are gone.
-    settled: RouteTotals,
+    settled: C::Totals,
     /// Since when there is no shard.
     unused_since: Option<Instant>,
 }
 
-impl Series {
+impl<C: Counts> Default for AllSeries<C> {
+    fn default() -> Self {
+        Self(Mutex::new(Inner { series: HashMap::new(), sweep_at: 0 }))
+    }
+}
+
+impl<C: Counts> Default for Series<C> {
+    fn default() -> Self {
+        Self { shards: Vec::new(), settled: C::Totals::default(), unused_since: None }
+    }
+}
+
+impl<C: Counts> Series<C> {
     /// Settles the shards that no worker holds any more.
     fn settle(&mut self, now: Instant) {
         let settled = &mut self.settled;
@@ -65,33 +80,31 @@ impl Series {
     }
 }
 
-impl RouteSeries {
-    /// The worker's shard of a series.
-    pub(super) fn shard(&self, worker: WorkerId, route: &str, upstream: &str) -> RouteShard {
+impl<C: Counts> AllSeries<C> {
+    /// The worker's counts of a series.
+    pub(super) fn shard(&self, worker: WorkerId, key: SeriesKey) -> Arc<C> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.series.len() >= inner.sweep_at {
             inner.sweep(Instant::now());
         }
-        let key = SeriesKey { route: route.to_owned(), upstream: upstream.to_owned() };
         let series = inner.series.entry(key).or_default();
         if let Some((_, counts)) = series.shards.iter().find(|(of, _)| *of == worker) {
-            return RouteShard::new(Arc::clone(counts));
+            return Arc::clone(counts);
         }
-        let counts = Arc::new(RouteCounts::default());
+        let counts = Arc::new(C::default());
         series.shards.push((worker, Arc::clone(&counts)));
-        RouteShard::new(counts)
+        counts
     }
 
     /// The sums of all series at `now`, in the order of their keys.
-    pub(super) fn totals(&self, now: Instant) -> Vec<(SeriesKey, RouteTotals)> {
+    pub(super) fn totals(&self, now: Instant) -> Vec<(SeriesKey, C::Totals)> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.sweep(now);
         let mut totals: Vec<_> = inner
             .series
             .iter()
             .map(|(key, series)| {
-                let mut totals = RouteTotals::default();
-                totals.add(&series.settled);
+                let mut totals = series.settled.clone();
                 for (_, counts) in &series.shards {
                     counts.add_to(&mut totals);
                 }
@@ -103,7 +116,7 @@ impl RouteSeries {
     }
 }
 
-impl Inner {
+impl<C: Counts> Inner<C> {
     /// Settles shards that are gone and forgets series that were unused for too long, the longest unused first where
     /// there are too many.
     fn sweep(&mut self, now: Instant) {

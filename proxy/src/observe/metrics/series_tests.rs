@@ -10,6 +10,7 @@ use sluicegate_table::ObjectKey;
 
 use super::*;
 use crate::observe::metrics::Metrics;
+use crate::observe::metrics::requests::RouteTotals;
 
 fn requests(totals: &RouteTotals) -> u64 {
     totals.outcomes.values().sum()
@@ -44,7 +45,7 @@ fn counts_of_many_workers_add_up_exactly() {
     });
     let totals = metrics.routes.totals(Instant::now());
     let [(key, totals)] = totals.as_slice() else { panic!("{totals:?}") };
-    assert_eq!((key.route.as_str(), key.upstream.as_str()), ("default/api", "default/chat"));
+    assert_eq!((key.0.as_str(), key.1.as_str()), ("default/api", "default/chat"));
     assert_eq!(requests(totals), WORKERS * REQUESTS);
     assert_eq!(totals.outcomes.len(), 50);
     assert!(totals.outcomes.values().all(|count| *count == WORKERS * REQUESTS / 50));
@@ -80,7 +81,7 @@ fn a_removed_route_is_shown_for_a_while_and_then_forgotten() {
     removed.record(&Method::GET, StatusCode::OK, Duration::ZERO);
     drop(removed);
     let start = Instant::now();
-    let names = |at| metrics.routes.totals(at).into_iter().map(|(key, _)| key.route).collect::<Vec<_>>();
+    let names = |at| metrics.routes.totals(at).into_iter().map(|((route, _), _)| route).collect::<Vec<_>>();
     assert_eq!(names(start), ["default/kept", "default/removed"]);
     assert_eq!(names(start + KEPT / 2), ["default/kept", "default/removed"]);
     assert_eq!(names(start + KEPT), ["default/kept"]);

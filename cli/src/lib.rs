@@ -1,0 +1,3 @@
+//! The program `sluicegate`: one subcommand a file.
+
+pub mod echo;
