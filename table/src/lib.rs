@@ -7,6 +7,7 @@ mod key;
 mod pool;
 mod regex;
 mod route;
+pub mod scalars;
 mod secret;
 mod table;
 mod target;
