@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sluicegate_table::{ObjectKey, Target};
+
+use crate::pick::least_latency::PeakEwma;
 
 /// A target at run time. A new version of the entry makes a new `Endpoint` that shares the old one's [`Load`].
 #[derive(Debug)]
@@ -17,16 +19,15 @@ pub struct Endpoint {
     pub load: Arc<Load>,
 }
 
-/// What all workers share about a target: atomics only.
+/// What all workers share about a target: atomics only. Each has cache lines of its own (two, as processors fetch them
+/// in pairs), so that requests to one target do not slow down those to another.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct Load {
     in_flight: AtomicU32,
     picks: AtomicU64,
-    /// Peak EWMA of the time to the answer's head: bits of an `f64` of seconds, and when it was written (see
-    /// `pick/least_latency.rs`, which owns the meaning of both).
-    pub(crate) latency_seconds: AtomicU64,
-    /// Nanoseconds since the process's start at which `latency_seconds` was written; 0: never.
-    pub(crate) latency_written: AtomicU64,
+    /// The time to the answer's head.
+    pub(crate) latency: PeakEwma,
 }
 
 impl Load {
@@ -55,7 +56,13 @@ impl InFlight {
 
     /// Records the time from sending until the answer's head.
     pub fn answered_after(&self, time: Duration) {
-        crate::pick::least_latency::observe(&self.0, time);
+        self.0.latency.observe(time, Instant::now());
+    }
+
+    /// Records that the attempt ended without an answer's head: a failed connection, a reset, a timeout. Not for clients
+    /// that went away, which says nothing about the target.
+    pub fn unanswered(&self) {
+        self.0.latency.observe_failure(Instant::now());
     }
 }
 

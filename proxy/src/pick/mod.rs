@@ -1,14 +1,38 @@
 //! Picking: from a pool to the one target that gets the request.
+//!
+//! In this order: states (who may get requests at all), priority levels (the first that has a usable member left),
+//! affinity (who the request belongs to), algorithm. The first is settled once for each version of the table; the rest
+//! runs for each request and takes no lock, makes no system call and allocates nothing.
 
 use std::sync::Arc;
 
 use http::HeaderValue;
-use sluicegate_table::Pool;
+use sluicegate_table::{Algorithm, ObjectKey, Pool};
 
+use self::affinity::Affinity;
+use self::algorithm::{Because, Choice};
+use self::levels::{Common, Level};
+use self::sequence::{Run, Sequence};
+use self::states::State;
 use crate::endpoint::Endpoint;
 use crate::request::RequestView;
 
+mod affinity;
+mod algorithm;
+mod candidates;
+mod draw;
+pub mod explain;
+mod fast_random;
+mod least;
+mod least_connections;
 pub mod least_latency;
+mod levels;
+mod random;
+mod round_robin;
+mod sequence;
+pub mod states;
+mod weighted_round_robin;
+mod weights;
 
 /// The position of a member in the flat list of all members of a pool, levels in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,7 +40,22 @@ pub struct MemberIndex(pub u32);
 
 /// Picks the target of each request of one pool. Shared by all workers.
 #[derive(Debug)]
-pub struct Balancer {}
+pub struct Balancer {
+    algorithm: Algorithm,
+    levels: Box<[Level]>,
+    affinity: Option<Affinity>,
+    /// All members, levels in order.
+    members: Box<[Member]>,
+}
+
+/// A member as `explain` shows it.
+#[derive(Debug)]
+struct Member {
+    key: ObjectKey,
+    priority: u16,
+    weight: u8,
+    state: State,
+}
 
 /// A picked member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,17 +74,58 @@ pub struct NoUsableTarget;
 impl Balancer {
     /// A balancer over the members of `pool`: `endpoints` holds one entry per member, levels in order, `None` where the
     /// Target is missing or unusable. `previous` hands on the sequence of the pool's last version.
-    pub fn new(_pool: &Pool, _endpoints: &[Option<Arc<Endpoint>>], _previous: Option<&Self>) -> Self {
-        Self {}
+    pub fn new(pool: &Pool, endpoints: &[Option<Arc<Endpoint>>], previous: Option<&Self>) -> Self {
+        let entries = || pool.levels.iter().flat_map(|level| &level.members);
+        let affinity =
+            pool.affinity.as_ref().map(|affinity| Affinity::new(affinity, entries().map(|member| &member.target)));
+        let common = Common { algorithm: pool.algorithm, affinity: affinity.as_ref() };
+        let mut endpoints = endpoints.iter().cloned().chain(std::iter::repeat(None));
+        let mut levels = Vec::with_capacity(pool.levels.len());
+        let mut members = Vec::with_capacity(entries().count());
+        for entry in &pool.levels {
+            let first_member = members.len() as u32;
+            let endpoints: Vec<Option<Arc<Endpoint>>> = endpoints.by_ref().take(entry.members.len()).collect();
+            let sequence = previous.and_then(|previous| previous.sequence(entry.priority)).unwrap_or_default();
+            levels.push(Level::new(entry, &endpoints, first_member, common, sequence));
+            members.extend(entry.members.iter().zip(&endpoints).map(|(member, endpoint)| {
+                let weight = member.weight.get();
+                let state = State::of(endpoint.as_deref(), weight.into());
+                Member { key: member.target.clone(), priority: entry.priority, weight, state }
+            }));
+        }
+        Self { algorithm: pool.algorithm, levels: levels.into(), affinity, members: members.into() }
     }
 
     /// Whether the pick depends on the body of this request ([`crate::request::BodyFacts::conversation`]).
-    pub fn needs_body(&self, _request: &RequestView<'_>) -> bool {
-        false
+    pub fn needs_body(&self, request: &RequestView<'_>) -> bool {
+        self.affinity.as_ref().is_some_and(|affinity| affinity.needs_body(request))
+            && self.levels.iter().any(|level| level.candidates.len() > 1)
     }
 
     /// Picks a member, passing over those already `tried` for this request.
-    pub fn pick(&self, _request: &RequestView<'_>, _tried: &[MemberIndex]) -> Result<Picked, NoUsableTarget> {
-        Err(NoUsableTarget)
+    pub fn pick(&self, request: &RequestView<'_>, tried: &[MemberIndex]) -> Result<Picked, NoUsableTarget> {
+        let (level, choice) = self.choose(request, tried, Run::Real).ok_or(NoUsableTarget)?;
+        let member = level.candidates.get(choice.position).ok_or(NoUsableTarget)?.member;
+        let set_cookie = match &self.affinity {
+            Some(affinity) if choice.because != Because::Affine => affinity.set_cookie(member, request.tls),
+            _ => None,
+        };
+        Ok(Picked { member, set_cookie })
+    }
+
+    /// The level in use and the choice within it.
+    fn choose(&self, request: &RequestView<'_>, tried: &[MemberIndex], run: Run) -> Option<(&Level, Choice)> {
+        for level in &self.levels {
+            let among = level.candidates(request, tried);
+            if among.any_free() {
+                return level.choose(self.affinity.as_ref(), request, &among, run).map(|choice| (level, choice));
+            }
+        }
+        None
+    }
+
+    /// The sequence of the level with this priority number.
+    fn sequence(&self, priority: u16) -> Option<Sequence> {
+        self.levels.iter().find(|level| level.priority == priority).map(|level| level.sequence.clone())
     }
 }
