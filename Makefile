@@ -22,4 +22,4 @@ bench:
 	cargo bench --workspace
 
 crds:
-	cargo run --quiet -p sluicegate-crds --bin generate
+	UPDATE=1 cargo test --quiet -p sluicegate-crds --test generated

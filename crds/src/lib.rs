@@ -1,14 +1,18 @@
 //! What users write: the kinds `Upstream`, `Target` and `Rule` of `sluicegate.dev/v1alpha1`.
 //!
 //! One file per kind. The Rust types are the single source: their doc comments are the text of `kubectl explain`, their
-//! attributes the structural schema and its CEL rules, and `crds/*.yaml` is generated from them.
+//! attributes the structural schema and its CEL rules, and `crds/*.yaml`, the chart of the definitions and the reference
+//! pages are generated from them.
 
+pub mod definitions;
 pub mod rule;
 pub mod scalars;
+mod shapes;
 pub mod status;
 pub mod target;
 pub mod upstream;
 
+pub use definitions::{definitions, yaml};
 pub use rule::Rule;
 pub use target::Target;
 pub use upstream::Upstream;

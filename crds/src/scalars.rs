@@ -1,11 +1,33 @@
 //! Scalars that users write as strings: durations (`1m30s`), sizes (`10Mi`) and percentages (`0.1`).
 //!
-//! They are parsed where they are read, so that no later stage meets a malformed one.
+//! They are parsed where they are read, so that no later stage meets a malformed one. Each type's schema accepts exactly
+//! the texts that its parser accepts; a property test holds the two together.
 
 mod duration;
 mod percent;
 mod size;
+#[cfg(test)]
+mod tests;
+
+use serde::Deserialize;
 
 pub use duration::{Duration, NotADuration};
 pub use percent::{NotAPercent, Percent};
 pub use size::{NotASize, Size};
+
+/// What `x-kubernetes-int-or-string` lets through.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum IntOrString {
+    Int(u64),
+    String(String),
+}
+
+impl IntOrString {
+    fn into_text(self) -> String {
+        match self {
+            Self::Int(number) => number.to_string(),
+            Self::String(text) => text,
+        }
+    }
+}

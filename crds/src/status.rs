@@ -54,7 +54,7 @@ pub enum Reason {
     BackendNotFound,
     /// A referenced Secret or its key does not exist or cannot be used.
     SecretNotFound,
-    /// A referenced ConfigMap or its key does not exist or cannot be used.
+    /// A referenced `ConfigMap` or its key does not exist or cannot be used.
     ConfigMapNotFound,
 }
 

@@ -1,4 +1,10 @@
 //! The kind `Target`: one place that requests can be sent to.
+//!
+//! A Target knows how to talk to its place; it does not know which pools use it, nor with which weight.
+
+// The derive repeats each struct inside a function, where its `pub` reaches nobody. Doc comments here are read with
+// `kubectl explain`, where kinds such as ConfigMap are plain words.
+#![allow(unreachable_pub, clippy::doc_markdown)]
 
 use std::collections::BTreeMap;
 
@@ -8,6 +14,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::shapes;
+
 /// One place that requests can be sent to: a host and port, and how to talk to it.
 #[derive(CustomResource, KubeSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
 #[kube(
@@ -15,32 +23,52 @@ use serde::{Deserialize, Serialize};
     version = "v1alpha1",
     kind = "Target",
     namespaced,
+    doc = "A Target is one place that requests can be sent to: a host and port, and how to talk to it. Upstreams list Targets.",
     status = "TargetStatus",
     shortname = "tgt",
-    category = "sluicegate"
+    category = "sluicegate",
+    printcolumn(name = "Host", type_ = "string", json_path = ".spec.host"),
+    printcolumn(name = "Port", type_ = "integer", json_path = ".spec.port"),
+    printcolumn(name = "Protocol", type_ = "string", json_path = ".spec.protocol"),
+    printcolumn(name = "State", type_ = "string", json_path = ".spec.state"),
+    printcolumn(name = "Accepted", type_ = "string", json_path = ".status.conditions[?(@.type==\"Accepted\")].status"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
+#[x_kube(validation = Rule::new("!has(self.tls) || (has(self.protocol) && self.protocol == 'HTTPS')")
+    .message("tls has a meaning with protocol HTTPS only").field_path(".tls"))]
+#[x_kube(validation = Rule::new(
+    "!has(self.credentials) || !has(self.headers) || \
+     !self.headers.exists(name, name.lowerAscii() == self.credentials.header.lowerAscii())"
+    ).message("the credentials' header stands in headers too: write it once").field_path(".credentials"))]
 #[serde(rename_all = "camelCase")]
 pub struct TargetSpec {
-    /// Host name or IP address.
+    /// The host name or IP address (IPv6 without brackets). Names are resolved again as their DNS records expire.
+    #[schemars(schema_with = "shapes::host")]
     pub host: String,
-    /// Port.
+    /// The TCP port.
+    #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
-    /// Protocol to speak.
+    /// The protocol to speak. `HTTP`: HTTP/1.1 in clear text. `HTTPS`: HTTP/2 or HTTP/1.1, as the target chooses, over TLS.
+    /// `H2C`: HTTP/2 in clear text, with prior knowledge.
     #[serde(default)]
     pub protocol: Protocol,
-    /// A path put in front of the request's path.
+    /// A path that is put in front of the path of each request to this target.
+    #[schemars(schema_with = "shapes::path_prefix")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Enabled, Draining (finishes what is in flight, gets nothing new) or Disabled (gets nothing).
+    /// What is wanted of this target. `Enabled`: it gets requests. `Draining`: it finishes what is in flight and gets
+    /// nothing new. `Disabled`: it gets nothing.
     #[serde(default)]
     pub state: TargetState,
-    /// Headers set on each request to this target.
+    /// Headers that each request to this target gets, in place of any of the same name.
+    #[schemars(schema_with = "shapes::written_headers")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// A header whose value comes from a Secret.
+    /// A header that authenticates requests to this target; its value comes from a Secret. While the Secret or its key is
+    /// missing, the target gets no requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
-    /// TLS settings; only with protocol HTTPS.
+    /// How TLS is spoken; with protocol HTTPS only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TargetTls>,
 }
@@ -76,9 +104,10 @@ pub enum TargetState {
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
-    /// The header's name.
+    /// The header's name, such as Authorization.
+    #[schemars(schema_with = "shapes::written_header_name")]
     pub header: String,
-    /// Where its value is.
+    /// Where the header's value comes from.
     pub value_from: CredentialsSource,
 }
 
@@ -88,7 +117,8 @@ pub struct Credentials {
 pub struct CredentialsSource {
     /// A key of a Secret in this namespace.
     pub secret_key_ref: SecretKeyRef,
-    /// Text put in front of the Secret's value, such as `Bearer `.
+    /// Text that is put in front of the Secret's value, such as "Bearer " with its final space.
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[!-~][\t -~]*$"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
 }
@@ -98,8 +128,10 @@ pub struct CredentialsSource {
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// The Secret's name.
+    #[schemars(schema_with = "shapes::object_name")]
     pub name: String,
     /// The key within the Secret.
+    #[schemars(schema_with = "shapes::data_key")]
     pub key: String,
 }
 
@@ -107,10 +139,11 @@ pub struct SecretKeyRef {
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetTls {
-    /// The name the certificate must have, also sent as SNI; left out: the host.
+    /// The name that the target's certificate must have, also sent as SNI. Left out: `host`.
+    #[schemars(schema_with = "shapes::server_name")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
-    /// Certificate authorities to trust instead of the system's.
+    /// The certificate authorities to trust. Left out: the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_ref: Option<CaRef>,
 }
@@ -128,8 +161,10 @@ pub struct CaRef {
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapKeyRef {
     /// The ConfigMap's name.
+    #[schemars(schema_with = "shapes::object_name")]
     pub name: String,
-    /// The key within it.
+    /// The key within the ConfigMap.
+    #[schemars(schema_with = "shapes::data_key")]
     #[serde(default = "default_ca_key")]
     pub key: String,
 }
@@ -142,7 +177,8 @@ fn default_ca_key() -> String {
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetStatus {
-    /// `Accepted`, `ResolvedRefs`, `Programmed`.
-    #[serde(default)]
+    /// `Accepted`: the object is valid and in force. `ResolvedRefs`: its Secret and ConfigMap exist.
+    #[schemars(schema_with = "shapes::conditions")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

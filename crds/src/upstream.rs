@@ -1,4 +1,11 @@
 //! The kind `Upstream`: a pool of Targets and how requests are spread over them.
+//!
+//! Membership and weights live here rather than in the Targets, so that the weights of a level change together, in one
+//! write.
+
+// The derive repeats each struct inside a function, where its `pub` reaches nobody. Doc comments here are read with
+// `kubectl explain`, where kinds such as ConfigMap are plain words.
+#![allow(unreachable_pub, clippy::doc_markdown)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
@@ -7,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scalars::Duration;
+use crate::shapes;
 
 /// A pool of Targets and how requests are spread over them.
 #[derive(CustomResource, KubeSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
@@ -15,24 +23,44 @@ use crate::scalars::Duration;
     version = "v1alpha1",
     kind = "Upstream",
     namespaced,
+    doc = "An Upstream is a pool of Targets and how requests are spread over them. Rules send requests to Upstreams.",
     status = "UpstreamStatus",
     shortname = "ups",
-    category = "sluicegate"
+    category = "sluicegate",
+    printcolumn(name = "Algorithm", type_ = "string", json_path = ".spec.algorithm"),
+    printcolumn(name = "Targets", type_ = "string", json_path = ".spec.targets[*].name"),
+    printcolumn(name = "Accepted", type_ = "string", json_path = ".status.conditions[?(@.type==\"Accepted\")].status"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
+#[x_kube(validation = Rule::new(
+    "!has(self.algorithm) || self.algorithm != 'RoundRobin' || !self.targets.exists(t, has(t.weight)) || \
+     self.targets.all(a, has(a.weight) && self.targets.all(b, !has(b.weight) || b.priority != a.priority || \
+     b.weight == a.weight))"
+    ).message("RoundRobin ignores weights: leave them out, make them equal, or write WeightedRoundRobin")
+    .field_path(".algorithm"))]
 #[serde(rename_all = "camelCase")]
 pub struct UpstreamSpec {
-    /// How a target is picked. Left out: `WeightedRoundRobin` where any weight is set, else `RoundRobin`.
+    /// How a target is picked for a request. `RoundRobin`: each target in turn. `WeightedRoundRobin`: exact shares by weight
+    /// in any 100 consecutive requests. `LeastConnections`: the fewest requests in flight, divided by weight. `Random`: a
+    /// draw by weight. `LeastLatency`: the least product of recent latency and requests in flight, divided by weight. Left
+    /// out: `WeightedRoundRobin` where any weight is set, else `RoundRobin`.
+    // Of an optional enum the derive would keep the enum's description only.
+    #[schemars(with = "Algorithm")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
-    /// The members of this pool.
+    /// The members of the pool.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub targets: Vec<Member>,
-    /// Sends requests that belong together to the same target.
+    /// Sends requests that belong together to the same target, as long as it is usable. Exactly one of `cookie`, `header`,
+    /// `clientIP` and `conversation`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
-    /// Connections to each endpoint of this pool.
+    /// Connections to each endpoint of this pool, per Sluicegate process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<Connections>,
-    /// A forward proxy through which all of this pool's traffic goes.
+    /// A forward proxy through which all of this pool's traffic goes: absolute-form requests for targets with HTTP, CONNECT
+    /// for targets with HTTPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress_proxy: Option<EgressProxy>,
 }
@@ -57,11 +85,16 @@ pub enum Algorithm {
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     /// The name of a Target in this namespace.
+    #[schemars(schema_with = "shapes::object_name")]
     pub name: String,
-    /// Percent of the requests of its priority level, 0 to 100; 0 gets none.
+    /// The target's share of the requests of its priority level, in percent. 0 gets none. Where the weights of a level do
+    /// not add up to 100, all its targets with a weight above 0 get equal shares, and the condition PartiallyInvalid says
+    /// so.
+    #[schemars(range(max = 100))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<u8>,
-    /// Priority level; lower numbers are used first.
+    /// The priority level. Lower numbers are used first; a level gets requests only while no level before it has a usable
+    /// target.
     #[serde(default = "default_priority")]
     pub priority: u16,
 }
@@ -71,19 +104,23 @@ fn default_priority() -> u16 {
 }
 
 /// Exactly one way to recognise requests that belong together.
-#[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
+#[derive(KubeSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
+#[x_kube(validation = Rule::new(
+    "[has(self.cookie), has(self.header), has(self.clientIP), has(self.conversation)].exists_one(chosen, chosen)"
+    ).message("write exactly one of cookie, header, clientIP and conversation"))]
 #[serde(rename_all = "camelCase")]
 pub struct Affinity {
-    /// A cookie that Sluicegate sets.
+    /// By a cookie that Sluicegate sets in its answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookie: Option<CookieAffinity>,
-    /// A request header.
+    /// By a request header's value. Requests without the header are balanced without affinity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderAffinity>,
-    /// The client's address.
+    /// By the client's address, as the trusted proxies of the installation tell it. Write `clientIP: {}`.
     #[serde(default, rename = "clientIP", skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<ClientIpAffinity>,
-    /// An AI conversation.
+    /// By AI conversation: the header's value where the request has that header, else a hash of the first messages of the
+    /// JSON body, read up to the Rule's `bufferSize`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<ConversationAffinity>,
 }
@@ -93,8 +130,9 @@ pub struct Affinity {
 #[serde(rename_all = "camelCase")]
 pub struct CookieAffinity {
     /// The cookie's name.
+    #[schemars(schema_with = "shapes::cookie_name")]
     pub name: String,
-    /// How long the client keeps it; left out: for the browser's session.
+    /// How long the client keeps the cookie (its Max-Age). Left out: until the browser closes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
 }
@@ -103,7 +141,8 @@ pub struct CookieAffinity {
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderAffinity {
-    /// The header's name.
+    /// The header's name; capital letters make no difference.
+    #[schemars(schema_with = "shapes::header_name")]
     pub name: String,
 }
 
@@ -116,7 +155,8 @@ pub struct ClientIpAffinity {}
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationAffinity {
-    /// A header that names the conversation.
+    /// A header that names the conversation; capital letters make no difference. Left out: only the body is looked at.
+    #[schemars(schema_with = "shapes::header_name")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
 }
@@ -125,19 +165,25 @@ pub struct ConversationAffinity {
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Connections {
-    /// The most connections to one endpoint; left out: no limit.
+    /// The most connections to one endpoint. Left out: no limit.
+    #[schemars(range(min = 1, max = 1_000_000))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
-    /// The most requests that wait for a connection; beyond it 503 at once.
+    /// The most requests that wait for a connection once `max` are in use. Further ones are answered 503 at once, with the
+    /// reason `overloaded`.
+    #[schemars(range(max = 1_000_000), extend("default" = 1024))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_pending: Option<u32>,
     /// How long an unused connection is kept.
+    #[schemars(extend("default" = "60s"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Duration>,
-    /// Whether connections are used again.
+    /// Whether a connection is used for more than one request.
+    #[schemars(extend("default" = true))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_alive: Option<bool>,
-    /// How long connecting may take, TLS included.
+    /// How long it may take to connect, TLS included.
+    #[schemars(extend("default" = "5s"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Duration>,
 }
@@ -146,9 +192,11 @@ pub struct Connections {
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct EgressProxy {
-    /// Host name or address.
+    /// The proxy's host name or IP address (IPv6 without brackets).
+    #[schemars(schema_with = "shapes::host")]
     pub host: String,
-    /// Port.
+    /// The proxy's TCP port.
+    #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
 }
 
@@ -156,7 +204,9 @@ pub struct EgressProxy {
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct UpstreamStatus {
-    /// `Accepted`, `ResolvedRefs`, `Programmed`.
-    #[serde(default)]
+    /// `Accepted`: the object is valid and in force. `ResolvedRefs`: its Targets exist. `PartiallyInvalid`: it is in force,
+    /// but not quite as written.
+    #[schemars(schema_with = "shapes::conditions")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

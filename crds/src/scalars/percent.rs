@@ -1,4 +1,7 @@
 //! Percentages with up to four decimals.
+//!
+//! Kubernetes' conventions keep floating-point numbers out of APIs, so decimals are written as strings; a whole number
+//! needs no quotes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,6 +9,8 @@ use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::IntOrString;
 
 /// A percentage from 0 to 100 with up to four decimals, written as a whole number (`10`) or a string (`"0.1"`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +43,7 @@ impl FromStr for Percent {
         let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
         let digits =
             |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-        if !digits(whole, 3) || !digits(decimals, 4) {
+        if !digits(decimals, 4) || !(digits(whole, 2) || whole == "100") {
             return Err(refused());
         }
         let whole: u32 = whole.parse().map_err(|_| refused())?;
@@ -62,23 +67,13 @@ impl fmt::Display for Percent {
 
 impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum IntOrString {
-            Int(u32),
-            String(String),
-        }
-        let text = match IntOrString::deserialize(deserializer)? {
-            IntOrString::Int(number) => number.to_string(),
-            IntOrString::String(text) => text,
-        };
-        text.parse().map_err(serde::de::Error::custom)
+        IntOrString::deserialize(deserializer)?.into_text().parse().map_err(serde::de::Error::custom)
     }
 }
 
 impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0 % 10_000 == 0 { serializer.serialize_u32(self.0 / 10_000) } else { serializer.collect_str(self) }
+        if self.0.is_multiple_of(10_000) { serializer.serialize_u32(self.0 / 10_000) } else { serializer.collect_str(self) }
     }
 }
 

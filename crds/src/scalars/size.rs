@@ -1,15 +1,19 @@
 //! Sizes in bytes as Kubernetes quantities: `512`, `64Ki`, `10Mi`, `1Gi`.
+//!
+//! Of the quantities' grammar only whole numbers of bytes remain: no fractions, exponents or `m`. A plain number needs no
+//! quotes.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::IntOrString;
 
 /// A number of bytes: a whole number with the suffix `Ki`, `Mi`, `Gi`, `k`, `M`, `G` or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(u64);
 
 impl Size {
@@ -31,8 +35,9 @@ impl fmt::Display for NotASize {
 
 impl std::error::Error for NotASize {}
 
+/// The units from large to small: the largest that divides a size writes it shortest, within the digits that are read.
 const UNITS: [(&str, u64); 6] =
-    [("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10), ("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)];
+    [("Gi", 1 << 30), ("G", 1_000_000_000), ("Mi", 1 << 20), ("M", 1_000_000), ("Ki", 1 << 10), ("k", 1_000)];
 
 impl FromStr for Size {
     type Err = NotASize;
@@ -42,7 +47,8 @@ impl FromStr for Size {
             .iter()
             .find_map(|(suffix, unit)| text.strip_suffix(suffix).map(|number| (number, *unit)))
             .unwrap_or((text, 1));
-        let digits = !number.is_empty() && number.len() <= 10 && number.bytes().all(|b| b.is_ascii_digit());
+        // Ten digits of the largest unit fit into 64 bits.
+        let digits = (1..=10).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
         number
             .parse::<u64>()
             .ok()
@@ -53,17 +59,9 @@ impl FromStr for Size {
     }
 }
 
-impl TryFrom<String> for Size {
-    type Error = NotASize;
-
-    fn try_from(text: String) -> Result<Self, NotASize> {
-        text.parse()
-    }
-}
-
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = UNITS.iter().find(|(_, unit)| self.0 != 0 && self.0 % unit == 0);
+        let whole = UNITS.iter().find(|(_, unit)| self.0 != 0 && self.0.is_multiple_of(*unit));
         match whole {
             Some((suffix, unit)) => write!(f, "{}{suffix}", self.0 / unit),
             None => write!(f, "{}", self.0),
@@ -71,9 +69,15 @@ impl fmt::Display for Size {
     }
 }
 
-impl From<Size> for String {
-    fn from(size: Size) -> Self {
-        size.to_string()
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IntOrString::deserialize(deserializer)?.into_text().parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -87,6 +91,11 @@ impl JsonSchema for Size {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^[0-9]{1,10}(Ki|Mi|Gi|k|M|G)?$", "maxLength": 16})
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": "^[0-9]{1,10}(Ki|Mi|Gi|k|M|G)?$",
+            "minimum": 0, "maximum": 9_999_999_999_u64, "maxLength": 12,
+        })
     }
 }

@@ -1,0 +1,297 @@
+//! The shapes of texts, lists and maps that fields share: bounds, patterns and rules.
+//!
+//! Everything is bounded: an API server refuses a definition whose CEL rules could cost too much, and it judges that by
+//! the bounds alone. A rule with a message stands where a bare pattern would leave the reader guessing. Rules use only
+//! functions that API servers since Kubernetes 1.30 and `kube::core::cel` both have.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use crate::rule::ValueMatch;
+
+/// A DNS-1123 subdomain: the name of a Kubernetes object.
+const NAME: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
+
+/// A token of RFC 9110, 5.6.2: the name of a header, a cookie or a method.
+const TOKEN: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$";
+
+/// A host name: labels of letters, digits and hyphens.
+macro_rules! host_name {
+    () => {
+        "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+    };
+}
+
+/// A TCP port from 1 to 65535.
+macro_rules! port {
+    () => {
+        "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+    };
+}
+
+/// A path of RFC 3986 that begins with `/`, without query and fragment.
+macro_rules! path {
+    () => {
+        "(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)"
+    };
+}
+
+/// The path macro's text, for rules elsewhere.
+pub(crate) const PATH: &str = concat!("^", path!(), "+$");
+
+/// The name of a Kubernetes object in the same namespace.
+pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 253, "pattern": NAME})
+}
+
+/// A key of a `Secret` or `ConfigMap`.
+pub(crate) fn data_key(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 253, "pattern": "^[-._a-zA-Z0-9]+$"})
+}
+
+/// Where connections go: a host name or an IP address.
+pub(crate) fn host(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 253,
+        // A last label of digits only would be a malformed IPv4 address.
+        "x-kubernetes-validations": [rule(
+            &format!(
+                "isIP(self) || (self.matches(\"^{}$\") && !self.matches(\"(^|[.])[0-9]+$\"))",
+                host_name!()
+            ),
+            "must be a host name or an IP address, without scheme, port or path; IPv6 without brackets",
+        )],
+    })
+}
+
+/// A host name, as a certificate has it.
+pub(crate) fn server_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 253,
+        "x-kubernetes-validations": [rule(
+            &format!("isIP(self) || self.matches(\"^{}$\")", host_name!()),
+            "must be a host name such as api.example.com, or an IP address",
+        )],
+    })
+}
+
+/// The host names that a Rule serves.
+pub(crate) fn hostnames(_: &mut SchemaGenerator) -> Schema {
+    let hostname = json!({
+        "type": "string", "minLength": 1, "maxLength": 253,
+        "x-kubernetes-validations": [rule(
+            &format!("self.matches(\"^([*][.])?{}$\")", host_name!()),
+            "must be a host name such as api.example.com, or one with *. in front such as *.example.com; no port, \
+             no * elsewhere",
+        )],
+    });
+    set_of(&hostname, 64)
+}
+
+/// A path that is put in front of requests' paths.
+pub(crate) fn path_prefix(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 1024,
+        "x-kubernetes-validations": [rule(
+            &format!("self.matches(\"{PATH}\")"),
+            "must begin with / and be a URL's path, without ? and #; escape other characters as %20",
+        )],
+    })
+}
+
+/// The URL of a target written in place.
+pub(crate) fn target_url(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 2048,
+        "x-kubernetes-validations": [rule(
+            &format!(
+                "self.matches(\"^https?://({}|[[][0-9A-Fa-f:.]+[]])(:{})?{}*$\")",
+                host_name!(), port!(), path!()
+            ),
+            "must be http:// or https://, a host, and if need be a port and a path, such as https://api.example.com:8443/v1",
+        )],
+    })
+}
+
+/// A header's name, where Sluicegate reads the header.
+pub(crate) fn header_name(_: &mut SchemaGenerator) -> Schema {
+    Schema::try_from(header_name_value(&[])).unwrap_or_default()
+}
+
+/// A header's name, where Sluicegate writes the header.
+pub(crate) fn written_header_name(_: &mut SchemaGenerator) -> Schema {
+    Schema::try_from(header_name_value(&[not_reserved("self")])).unwrap_or_default()
+}
+
+/// A cookie's name.
+pub(crate) fn cookie_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 128,
+        "x-kubernetes-validations": [rule(
+            &format!("self.matches(\"{TOKEN}\")"),
+            "must be a cookie's name: letters, digits and any of !#$%&'*+-.^_`|~",
+        )],
+    })
+}
+
+/// Headers that are taken off.
+pub(crate) fn removed_headers(_: &mut SchemaGenerator) -> Schema {
+    set_of(&header_name_value(&[not_reserved("self")]), 32)
+}
+
+/// Headers that are written: names and values.
+pub(crate) fn written_headers(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": {
+            "type": "string", "maxLength": 4096, "pattern": "^([!-~]([\\t -~]*[!-~])?)?$",
+        },
+        "x-kubernetes-validations": [
+            rule(
+                &format!("self.all(name, name.matches(\"{TOKEN}\"))"),
+                "header names consist of letters, digits and any of !#$%&'*+-.^_`|~",
+            ),
+            json!({
+                "rule": format!("self.all(name, {})", not_reserved_expression("name")),
+                "message": RESERVED_MESSAGE,
+            }),
+            rule(
+                "self.all(name, self.exists_one(other, other.lowerAscii() == name.lowerAscii()))",
+                "a header stands here twice: names differ in capital letters only",
+            ),
+        ],
+    })
+}
+
+/// Conditions on headers.
+pub(crate) fn header_matches(generator: &mut SchemaGenerator) -> Schema {
+    let mut item = ValueMatch::json_schema(generator).to_value();
+    if let Some(name) = item.pointer_mut("/properties/name") {
+        let description = name.get("description").cloned();
+        *name = header_name_value(&[]);
+        if let (Some(name), Some(description)) = (name.as_object_mut(), description) {
+            name.insert("description".to_owned(), description);
+        }
+    }
+    map_of(&item, 16)
+}
+
+/// Conditions on query parameters.
+pub(crate) fn query_matches(generator: &mut SchemaGenerator) -> Schema {
+    map_of(&ValueMatch::json_schema(generator).to_value(), 16)
+}
+
+/// Request methods.
+pub(crate) fn methods(_: &mut SchemaGenerator) -> Schema {
+    let method = json!({
+        "type": "string", "minLength": 1, "maxLength": 32,
+        "x-kubernetes-validations": [rule(
+            "self.matches(\"^[A-Z][A-Z0-9_-]*$\")",
+            "methods are written in capital letters, such as GET",
+        )],
+    });
+    set_of(&method, 16)
+}
+
+/// Names of models, with a star at the end for any text.
+pub(crate) fn models(_: &mut SchemaGenerator) -> Schema {
+    let model = json!({
+        "type": "string", "minLength": 1, "maxLength": 256,
+        "x-kubernetes-validations": [rule(
+            "self.matches(\"^[^*]*[*]?$\")",
+            "a * stands for any text and is allowed at the end only",
+        )],
+    });
+    set_of(&model, 64)
+}
+
+/// User tiers or segments, as identity headers carry them.
+pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
+    let label = json!({
+        "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-+\\--~]([ -+\\--~]*[!-+\\--~])?$",
+    });
+    set_of(&label, 64)
+}
+
+/// The conditions of a status, keyed by type; bounds as in Kubernetes' own `Condition`.
+pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
+    let condition = json!({
+        "description": "One aspect of the object's state.",
+        "type": "object",
+        "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+        "properties": {
+            "type": {
+                "description": "Which aspect.",
+                "type": "string", "minLength": 1, "maxLength": 316, "pattern": "^[A-Za-z][A-Za-z0-9]*$",
+            },
+            "status": {
+                "description": "Whether it holds.",
+                "type": "string", "enum": ["True", "False", "Unknown"],
+            },
+            "reason": {
+                "description": "Why, as one CamelCase word.",
+                "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[A-Za-z][A-Za-z0-9]*$",
+            },
+            "message": {
+                "description": "Why, for people.",
+                "type": "string", "maxLength": 32768,
+            },
+            "lastTransitionTime": {
+                "description": "When `status` last changed.",
+                "type": "string", "format": "date-time", "maxLength": 64,
+            },
+            "observedGeneration": {
+                "description": "The `metadata.generation` that this was found for.",
+                "type": "integer", "format": "int64", "minimum": 0,
+            },
+        },
+    });
+    list(json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}), &condition, 8)
+}
+
+const RESERVED_MESSAGE: &str = "Sluicegate sets Host, Connection, Content-Length, Keep-Alive, Proxy-Connection, TE, \
+                                Trailer, Transfer-Encoding and Upgrade itself";
+
+/// Headers that describe the connection or the framing: writing them would break the message.
+fn not_reserved_expression(variable: &str) -> String {
+    format!(
+        "!({variable}.lowerAscii() in ['host', 'connection', 'content-length', 'keep-alive', 'proxy-connection', 'te', \
+         'trailer', 'transfer-encoding', 'upgrade'])"
+    )
+}
+
+fn not_reserved(variable: &str) -> Value {
+    rule(&not_reserved_expression(variable), RESERVED_MESSAGE)
+}
+
+fn header_name_value(more_rules: &[Value]) -> Value {
+    let mut rules = vec![rule(
+        &format!("self.matches(\"{TOKEN}\")"),
+        "must be a header's name: letters, digits and any of !#$%&'*+-.^_`|~",
+    )];
+    rules.extend_from_slice(more_rules);
+    json!({"type": "string", "minLength": 1, "maxLength": 256, "x-kubernetes-validations": rules})
+}
+
+fn rule(expression: &str, message: &str) -> Value {
+    json!({"rule": expression, "message": message})
+}
+
+/// A list of scalars whose order has no meaning.
+fn set_of(item: &Value, most: u32) -> Schema {
+    list(json!({"x-kubernetes-list-type": "set"}), item, most)
+}
+
+/// A list of objects that their `name` tells apart.
+fn map_of(item: &Value, most: u32) -> Schema {
+    list(json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}), item, most)
+}
+
+fn list(mut schema: Value, item: &Value, most: u32) -> Schema {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("type".to_owned(), json!("array"));
+        schema.insert("items".to_owned(), item.clone());
+        schema.insert("maxItems".to_owned(), json!(most));
+    }
+    Schema::try_from(schema).unwrap_or_default()
+}
