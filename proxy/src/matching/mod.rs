@@ -4,6 +4,7 @@
 //! smallest rank whose conditions hold. Hosts, paths and then the exact conditions of matches that share a path are
 //! indexed, so that a lookup checks few conditions in full, and it borrows all it needs from the request.
 
+pub mod body_scan;
 mod bucket;
 mod conditions;
 mod glob;

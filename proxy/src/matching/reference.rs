@@ -1,6 +1,8 @@
 //! The matcher as one would write it without an index: goes through all routes, straight by the rules of precedence. Tests
 //! and the fuzz target compare the real one with it; it shares no code with it but path normalisation and the draw.
 
+pub mod body;
+
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
