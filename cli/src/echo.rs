@@ -212,3 +212,7 @@ impl HttpBody for Events {
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(format!("data: {event}\n\n"))))))
     }
 }
+
+#[cfg(test)]
+#[path = "echo_tests.rs"]
+mod tests;
