@@ -11,4 +11,3 @@ pub mod matching;
 pub mod observe;
 pub mod pick;
 pub mod request;
-pub mod tls;

@@ -3,7 +3,14 @@
 //!
 //! A harness fails by panicking, with a message that says what was expected: that is what a test is for. It blocks and
 //! uses a thread per connection, because a test that reads from top to bottom is easier to trust than a fast one.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
+#![allow(
+    clippy::expect_used,
+    clippy::format_collect,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used
+)]
 
 pub mod certificates;
 pub mod client;
@@ -11,6 +18,7 @@ pub mod gate;
 pub mod http1;
 pub mod http2;
 pub mod layout;
+pub mod manifests;
 pub mod origin;
 pub mod ports;
 pub mod tools;

@@ -154,6 +154,3 @@ impl fmt::Display for Explanation {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -36,6 +36,3 @@ impl Algorithm for LeastConnections {
         Some(score(candidate))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -88,6 +88,3 @@ impl Level {
         self.algorithm.choose(among, run)
     }
 }
-
-#[cfg(test)]
-mod tests;

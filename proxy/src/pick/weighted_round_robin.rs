@@ -58,6 +58,3 @@ impl Algorithm for WeightedRoundRobin {
         self.choose_where(among, run, |_| true)
     }
 }
-
-#[cfg(test)]
-mod tests;

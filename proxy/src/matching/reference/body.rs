@@ -72,9 +72,7 @@ fn texts(value: &Tree, text: bool, depth: u8, bytes: &mut Vec<u8>) {
         }
         Tree::List(list) => list.iter().for_each(|element| texts(element, text, deeper, bytes)),
         Tree::Object(members) => {
-            for (key, value) in members {
-                texts(value, key == "content" || key == "text", deeper, bytes);
-            }
+            members.iter().for_each(|(key, value)| texts(value, key == "content" || key == "text", deeper, bytes));
         }
         Tree::Text(_) | Tree::Scalar => {}
     }

@@ -1,0 +1,20 @@
+//! The program between scripted clients and scripted targets, byte by byte.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::format_collect, clippy::format_push_string, clippy::similar_names)]
+
+mod balancing;
+mod bodies;
+mod connections;
+mod egress;
+mod headers;
+mod http2;
+mod limits;
+mod pools;
+mod reload;
+mod routing;
+mod seeing;
+mod shutdown;
+mod startup;
+mod streams;
+mod tls;
+mod upgrades;

@@ -1,0 +1,209 @@
+//! Connections to targets: used again, limited, given up.
+
+use std::sync::{Arc, Barrier};
+
+use sluicegate_tests::client::{get, post};
+use sluicegate_tests::manifests::{all_to, prefix, target, upstream};
+use sluicegate_tests::origin::ok;
+use sluicegate_tests::{Gate, Origin, Setup, until};
+
+fn pool(origin: &Origin, connections: &str) -> Setup {
+    let more = format!("connections: {connections}");
+    Setup::new(&[target("one", origin.port(), ""), upstream("pool", &["one"], &more), prefix("/", "pool")].concat())
+        .configuration("workers: 1")
+}
+
+#[test]
+fn connections_are_used_again() {
+    let origin = Origin::echo();
+    let gate = Setup::new(&all_to(origin.port(), "")).configuration("workers: 1").start();
+    for _ in 0..20 {
+        assert_eq!(gate.ask(post("/", "x")).status(), 200);
+    }
+    assert_eq!(origin.connections(), 1);
+}
+
+#[test]
+fn without_keep_alive_each_request_has_a_connection_of_its_own() {
+    let origin = Origin::echo();
+    let gate = pool(&origin, "{keepAlive: false}").start();
+    for _ in 0..5 {
+        assert_eq!(gate.get("/").status(), 200);
+    }
+    assert_eq!(origin.connections(), 5);
+    until("none is kept", || (origin.open_connections() == 0).then_some(()));
+}
+
+#[test]
+fn an_unused_connection_is_closed_after_its_time() {
+    let origin = Origin::echo();
+    let gate = pool(&origin, "{idleTimeout: 200ms}").start();
+    assert_eq!(gate.get("/").status(), 200);
+    until("the unused connection is closed", || (origin.open_connections() == 0).then_some(()));
+    assert_eq!(gate.get("/").status(), 200);
+}
+
+#[test]
+fn a_kept_connection_that_the_target_has_closed_is_no_error() {
+    let origin = Origin::scripted(|wire, _| {
+        wire.send(ok("once"))?;
+        Err(std::io::ErrorKind::ConnectionAborted.into())
+    });
+    let gate = Setup::new(&all_to(origin.port(), "")).configuration("workers: 1").start();
+    let mut client = gate.client();
+    for _ in 0..200 {
+        let answer = client.get("/");
+        assert_eq!((answer.status(), answer.text().as_str()), (200, "once"));
+    }
+}
+
+#[test]
+fn beyond_max_and_max_pending_a_request_is_refused_at_once() {
+    let hold = Arc::new(Barrier::new(2));
+    let held = Arc::clone(&hold);
+    let origin = Origin::scripted(move |wire, request| {
+        if request.target() == "/held" {
+            held.wait();
+        }
+        wire.send(ok(request.target()))
+    });
+    let gate = pool(&origin, "{max: 1, maxPending: 1}").start();
+    let mut first = gate.client();
+    first.send(get("/held"));
+    origin.until_requests(1);
+    let mut waiting = gate.client();
+    waiting.send(get("/waiting"));
+    until("the second request waits for the connection", || {
+        let refused = gate.get("/refused");
+        if refused.status() == 200 {
+            return None;
+        }
+        assert_eq!((refused.status(), refused.reason().as_deref()), (503, Some("overloaded")));
+        assert!(refused.field("retry-after").is_some());
+        Some(())
+    });
+    hold.wait();
+    assert_eq!(first.answer().text(), "/held");
+    assert_eq!(waiting.answer().text(), "/waiting");
+    assert_eq!(gate.get("/after").text(), "/after");
+    assert_eq!(origin.connections(), 1, "max is never passed");
+}
+
+#[test]
+fn waiting_requests_are_served_by_priority() {
+    let hold = Arc::new(Barrier::new(2));
+    let held = Arc::clone(&hold);
+    let origin = Origin::scripted(move |wire, request| {
+        if request.target() == "/held" {
+            held.wait();
+        }
+        wire.send(ok(request.target()))
+    });
+    let rules: String = ["Low", "Normal", "High", "Critical"]
+        .iter()
+        .map(|priority| {
+            let path = format!("/{}", priority.to_lowercase());
+            sluicegate_tests::manifests::rule(
+                &priority.to_lowercase(),
+                &format!("matches: [{{path: {{value: {path}}}}}]\nupstream: pool\npriority: {priority}"),
+            )
+        })
+        .collect();
+    let gate = Setup::new(
+        &[
+            target("one", origin.port(), ""),
+            upstream("pool", &["one"], "connections: {max: 1, maxPending: 10}"),
+            prefix("/held", "pool"),
+            rules,
+        ]
+        .concat(),
+    )
+    .configuration("workers: 1")
+    .start();
+    let mut first = gate.client();
+    first.send(get("/held"));
+    origin.until_requests(1);
+    let mut waiting = Vec::new();
+    for (position, path) in ["/low", "/normal", "/high", "/critical"].iter().enumerate() {
+        let mut client = gate.client();
+        client.send(get(path));
+        waiting.push(client);
+        let pending = position as f64 + 1.0;
+        until("the request waits", || (sum(&gate, "sluicegate_pool_pending") >= pending).then_some(()));
+    }
+    hold.wait();
+    assert_eq!(first.answer().text(), "/held");
+    let order: Vec<String> = origin.until_requests(5).iter().map(sluicegate_tests::Message::target).collect();
+    assert_eq!(order, ["/held", "/critical", "/high", "/normal", "/low"]);
+    for mut client in waiting {
+        assert_eq!(client.answer().status(), 200);
+    }
+}
+
+fn sum(gate: &Gate, metric: &str) -> f64 {
+    let text = gate.admin("/metrics").text();
+    text.lines()
+        .filter(|line| line.starts_with(metric))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
+
+#[test]
+fn a_target_that_refuses_connections_answers_502_and_the_next_one_is_tried() {
+    let closed = sluicegate_tests::ports::Port::free();
+    let gate = Gate::start(&all_to(closed.address().port(), ""));
+    let answer = gate.get("/");
+    assert_eq!((answer.status(), answer.reason().as_deref()), (502, Some("upstream-connect-failed")));
+
+    let origin = Origin::text("alive");
+    let gate = Gate::start(
+        &[
+            target("dead", closed.address().port(), ""),
+            target("alive", origin.port(), ""),
+            upstream("pool", &["dead", "alive"], ""),
+            prefix("/", "pool"),
+        ]
+        .concat(),
+    );
+    for _ in 0..6 {
+        assert_eq!(gate.ask(post("/", "what was never sent is sent elsewhere")).text(), "alive");
+    }
+}
+
+#[test]
+fn a_name_that_does_not_exist_answers_502() {
+    let gate = Gate::start(
+        &[
+            target("one", 80, "").replace("127.0.0.1", "nowhere.invalid"),
+            upstream("pool", &["one"], ""),
+            prefix("/", "pool"),
+        ]
+        .concat(),
+    );
+    let answer = gate.get("/");
+    assert_eq!((answer.status(), answer.reason().as_deref()), (502, Some("dns-failed")));
+}
+
+#[test]
+fn connecting_has_a_time_limit() {
+    // A listener whose queue is full takes no further connections: the kernel drops what comes.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    full.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let filling: Vec<_> = (0..4)
+        .map(|_| {
+            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            drop(socket.connect(&address.into()));
+            socket
+        })
+        .collect();
+    let more = "connections: {connectTimeout: 200ms}";
+    let gate = Gate::start(
+        &[target("full", address.port(), ""), upstream("pool", &["full"], more), prefix("/", "pool")].concat(),
+    );
+    let answer = gate.get("/");
+    assert_eq!((answer.status(), answer.reason().as_deref()), (504, Some("connect-timeout")));
+    drop(filling);
+}
