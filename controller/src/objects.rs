@@ -20,7 +20,7 @@ pub struct Objects {
     pub targets: BTreeMap<ObjectKey, Candidate<Target>>,
     /// Secrets that were found; absent: missing.
     pub secrets: BTreeMap<ObjectKey, Arc<SecretData>>,
-    /// ConfigMaps that were found; absent: missing.
+    /// `ConfigMap`s that were found; absent: missing.
     pub config_maps: BTreeMap<ObjectKey, Arc<BTreeMap<String, String>>>,
 }
 

@@ -4,8 +4,8 @@
 //! shape and its words.
 
 // The derive repeats each struct inside a function, where its `pub` reaches nobody. Doc comments here are read with
-// `kubectl explain`, where kinds such as ConfigMap are plain words.
-#![allow(unreachable_pub, clippy::doc_markdown)]
+// `kubectl explain`, where kinds such as ConfigMap are plain words. Clippy takes two printer columns for one attribute.
+#![allow(unreachable_pub, clippy::doc_markdown, clippy::duplicated_attributes)]
 
 use std::collections::BTreeMap;
 
@@ -38,9 +38,9 @@ use crate::shapes;
 #[x_kube(validation = Rule::new("has(self.upstream) != has(self.targets)")
     .message("write exactly one of upstream and targets"))]
 #[x_kube(validation = Rule::new(
-    "!has(self.stripPath) || !self.stripPath || (has(self.matches) && self.matches.all(m, has(m.path) && \
-     (!has(m.path.type) || m.path.type in ['Prefix', 'Glob'])))"
-    ).message("stripPath needs a path of type Prefix or Glob in every match: there is nothing to take off otherwise")
+    "!has(self.stripPath) || !self.stripPath || !has(self.matches) || self.matches.all(m, !has(m.path) || \
+     !has(m.path.type) || m.path.type in ['Prefix', 'Glob'])"
+    ).message("stripPath takes off a Prefix, or a Glob's part before the star; the other types have no such part")
     .field_path(".stripPath"))]
 #[serde(rename_all = "camelCase")]
 pub struct RuleSpec {
@@ -69,7 +69,7 @@ pub struct RuleSpec {
     /// Changes to the request's headers before it is sent on, in the order `remove`, `set`, `add`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_headers: Option<HeaderEdits>,
-    /// How much of a request's body may be read ahead and kept, to find the model or the conversation in it. Left out: 64Ki.
+    /// How much of a request's body may be read ahead and kept, to find the model or the conversation in it. Left out: 1Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer_size: Option<Size>,
     /// The name of an Upstream in this namespace. Exactly one of `upstream` and `targets`.
@@ -79,6 +79,8 @@ pub struct RuleSpec {
     /// Targets written in place of an Upstream. Exactly one of `upstream` and `targets`.
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[x_kube(validation = Rule::new("self.all(t, has(t.weight)) || self.all(t, !has(t.weight))")
+        .message("write the weights of all targets, or of none"))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<InlineTarget>,
     /// Time limits.
@@ -105,11 +107,11 @@ pub struct RuleMatch {
     #[schemars(schema_with = "shapes::methods")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
-    /// All of these headers.
+    /// All of these headers. Of a header that occurs more than once, any value will do.
     #[schemars(schema_with = "shapes::header_matches")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<ValueMatch>,
-    /// All of these query parameters. Of a parameter that occurs more than once, the first counts.
+    /// All of these query parameters. Of a parameter that occurs more than once, any value will do.
     #[schemars(schema_with = "shapes::query_matches")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub query: Vec<ValueMatch>,
@@ -150,12 +152,12 @@ pub enum PathMatchType {
     "(has(self.type) && self.type == 'RegularExpression') || self.value.startsWith('/')"
     ).message("a path begins with /").field_path(".value"))]
 #[x_kube(validation = Rule::new(
-    format!("(has(self.type) && self.type == 'RegularExpression') || self.value.matches(\"{}\")", shapes::PATH)
-    ).message("a path has no ? or #, no space, and other characters that URLs do not allow are written as %20")
+    format!("(has(self.type) && self.type == 'RegularExpression') || self.value.matches('{}')", shapes::REQUEST_PATH)
+    ).message("a path has no ? and no #; spaces and characters outside ASCII are written as %20")
     .field_path(".value"))]
 #[x_kube(validation = Rule::new(
-    "(has(self.type) && self.type == 'RegularExpression') || !self.value.matches('/([.]{1,2}/|[.]{1,2}$|/)')"
-    ).message("requests' paths have no //, /./ or /../ any more when they are compared: write the path without them")
+    "(has(self.type) && self.type == 'RegularExpression') || !self.value.matches('/([.]|%2[Ee]){1,2}(/|$)')"
+    ).message("requests' paths have no . and .. elements any more when they are compared: write the path without them")
     .field_path(".value"))]
 #[x_kube(validation = Rule::new(
     "(has(self.type) && self.type != 'Prefix') || !self.value.contains('*')"
@@ -222,7 +224,16 @@ pub struct ContentLengthMatch {
 }
 
 /// Header changes, done in the order remove, set, add.
-#[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, Default, PartialEq)]
+#[derive(KubeSchema, Deserialize, Serialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(validation = Rule::new(
+    "!has(self.set) || !has(self.add) || !self.set.exists(a, self.add.exists(b, a.lowerAscii() == b.lowerAscii()))"
+    ).message("a header stands in set and in add: write it once"))]
+#[x_kube(validation = Rule::new(
+    "!has(self.remove) || !has(self.set) || !self.remove.exists(a, self.set.exists(b, a.lowerAscii() == b.lowerAscii()))"
+    ).message("a header stands in remove and in set: set takes off what was there, too"))]
+#[x_kube(validation = Rule::new(
+    "!has(self.remove) || !has(self.add) || !self.remove.exists(a, self.add.exists(b, a.lowerAscii() == b.lowerAscii()))"
+    ).message("a header stands in remove and in add: write set, which does both"))]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderEdits {
     /// Headers that get exactly this value, in place of any that the request has.

@@ -15,10 +15,10 @@ const NAME: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9
 /// A token of RFC 9110, 5.6.2: the name of a header, a cookie or a method.
 const TOKEN: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$";
 
-/// A host name: labels of letters, digits and hyphens.
+/// A host name: labels of letters, digits and hyphens; and underscores, which names of containers and services have.
 macro_rules! host_name {
     () => {
-        "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+        "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?([.][A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
     };
 }
 
@@ -36,8 +36,8 @@ macro_rules! path {
     };
 }
 
-/// The path macro's text, for rules elsewhere.
-pub(crate) const PATH: &str = concat!("^", path!(), "+$");
+/// What a request's path may consist of. Clients send more than RFC 3986 allows, such as `[`, and proxies pass it on.
+pub(crate) const REQUEST_PATH: &str = "^([!-\"$&->@-~]|%[0-9A-Fa-f]{2})*$";
 
 /// The name of a Kubernetes object in the same namespace.
 pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
@@ -93,7 +93,7 @@ pub(crate) fn path_prefix(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": 1024,
         "x-kubernetes-validations": [rule(
-            &format!("self.matches(\"{PATH}\")"),
+            &format!("self.matches(\"^{}+$\")", path!()),
             "must begin with / and be a URL's path, without ? and #; escape other characters as %20",
         )],
     })
@@ -105,7 +105,7 @@ pub(crate) fn target_url(_: &mut SchemaGenerator) -> Schema {
         "type": "string", "minLength": 1, "maxLength": 2048,
         "x-kubernetes-validations": [rule(
             &format!(
-                "self.matches(\"^https?://({}|[[][0-9A-Fa-f:.]+[]])(:{})?{}*$\")",
+                "self.matches(\"^https?://({}|\\\\[[0-9A-Fa-f:.]+\\\\])(:{})?{}*$\")",
                 host_name!(), port!(), path!()
             ),
             "must be http:// or https://, a host, and if need be a port and a path, such as https://api.example.com:8443/v1",
@@ -249,14 +249,15 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     list(json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}), &condition, 8)
 }
 
-const RESERVED_MESSAGE: &str = "Sluicegate sets Host, Connection, Content-Length, Keep-Alive, Proxy-Connection, TE, \
-                                Trailer, Transfer-Encoding and Upgrade itself";
+const RESERVED_MESSAGE: &str = "this header belongs to the connection or the framing, which are the proxy's: Host, \
+                                Connection, Content-Length, Expect, HTTP2-Settings, Keep-Alive, Proxy-Connection, TE, \
+                                Trailer, Transfer-Encoding, Upgrade";
 
-/// Headers that describe the connection or the framing: writing them would break the message.
+/// Headers that a change would break the message with, or that would be changed again behind it.
 fn not_reserved_expression(variable: &str) -> String {
     format!(
-        "!({variable}.lowerAscii() in ['host', 'connection', 'content-length', 'keep-alive', 'proxy-connection', 'te', \
-         'trailer', 'transfer-encoding', 'upgrade'])"
+        "!({variable}.lowerAscii() in ['host', 'connection', 'content-length', 'expect', 'http2-settings', 'keep-alive', \
+         'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'])"
     )
 }
 

@@ -50,6 +50,8 @@ pub enum Reason {
     UnsupportedValue,
     /// Weights do not add up to 100: equal shares instead.
     WeightsNotHundred,
+    /// Other rules take all the requests of a match, or of a whole rule.
+    NeverMatches,
     /// A referenced object does not exist.
     BackendNotFound,
     /// A referenced Secret or its key does not exist or cannot be used.
@@ -60,12 +62,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Accepted,
         Self::ResolvedRefs,
         Self::Invalid,
         Self::UnsupportedValue,
         Self::WeightsNotHundred,
+        Self::NeverMatches,
         Self::BackendNotFound,
         Self::SecretNotFound,
         Self::ConfigMapNotFound,
@@ -79,6 +82,7 @@ impl Reason {
             Self::Invalid => "Invalid",
             Self::UnsupportedValue => "UnsupportedValue",
             Self::WeightsNotHundred => "WeightsNotHundred",
+            Self::NeverMatches => "NeverMatches",
             Self::BackendNotFound => "BackendNotFound",
             Self::SecretNotFound => "SecretNotFound",
             Self::ConfigMapNotFound => "ConfigMapNotFound",

@@ -4,8 +4,8 @@
 //! write.
 
 // The derive repeats each struct inside a function, where its `pub` reaches nobody. Doc comments here are read with
-// `kubectl explain`, where kinds such as ConfigMap are plain words.
-#![allow(unreachable_pub, clippy::doc_markdown)]
+// `kubectl explain`, where kinds such as ConfigMap are plain words. Clippy takes two printer columns for one attribute.
+#![allow(unreachable_pub, clippy::doc_markdown, clippy::duplicated_attributes)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
@@ -38,6 +38,10 @@ use crate::shapes;
      b.weight == a.weight))"
     ).message("RoundRobin ignores weights: leave them out, make them equal, or write WeightedRoundRobin")
     .field_path(".algorithm"))]
+#[x_kube(validation = Rule::new(
+    "self.targets.all(t, has(t.weight)) || self.targets.all(t, !has(t.weight)) || \
+     self.targets.filter(a, !has(a.weight)).all(a, !self.targets.exists(b, has(b.weight) && b.priority == a.priority))"
+    ).message("write the weights of all targets of a priority level, or of none").field_path(".targets"))]
 #[serde(rename_all = "camelCase")]
 pub struct UpstreamSpec {
     /// How a target is picked for a request. `RoundRobin`: each target in turn. `WeightedRoundRobin`: exact shares by weight
@@ -126,13 +130,14 @@ pub struct Affinity {
 }
 
 /// Affinity by a cookie that Sluicegate sets.
-#[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
+#[derive(KubeSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct CookieAffinity {
     /// The cookie's name.
     #[schemars(schema_with = "shapes::cookie_name")]
     pub name: String,
-    /// How long the client keeps the cookie (its Max-Age). Left out: until the browser closes.
+    /// How long the client keeps the cookie (its Max-Age), in whole seconds. Left out: until the browser closes.
+    #[x_kube(validation = Rule::new("!self.matches('[0-9]ms$')").message("a cookie's lifetime is in whole seconds"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
 }
@@ -162,7 +167,10 @@ pub struct ConversationAffinity {
 }
 
 /// Connections per endpoint and process.
-#[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
+#[derive(KubeSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
+#[x_kube(validation = Rule::new("!has(self.keepAlive) || self.keepAlive || !has(self.idleTimeout)")
+    .message("connections that are used once are never idle: leave idleTimeout out, or write keepAlive: true")
+    .field_path(".idleTimeout"))]
 #[serde(rename_all = "camelCase")]
 pub struct Connections {
     /// The most connections to one endpoint. Left out: no limit.
@@ -174,8 +182,8 @@ pub struct Connections {
     #[schemars(range(max = 1_000_000), extend("default" = 1024))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_pending: Option<u32>,
-    /// How long an unused connection is kept.
-    #[schemars(extend("default" = "60s"))]
+    /// How long an unused connection is kept. Left out: 60s.
+    // No default in the schema: it would make `keepAlive: false` contradict a field that nobody wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Duration>,
     /// Whether a connection is used for more than one request.

@@ -14,6 +14,12 @@ pub struct Weight(u8);
 pub struct NotAWeight(u8);
 
 impl Weight {
+    /// The weight of a member that gets no requests.
+    pub const ZERO: Self = Self(0);
+
+    /// The weight of each member of a level in which all that get requests get equally many.
+    pub const EQUAL: Self = Self(1);
+
     /// The weight as a number from 0 to 100.
     pub fn get(self) -> u8 {
         self.0

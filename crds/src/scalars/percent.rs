@@ -73,7 +73,11 @@ impl<'de> Deserialize<'de> for Percent {
 
 impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_multiple_of(10_000) { serializer.serialize_u32(self.0 / 10_000) } else { serializer.collect_str(self) }
+        if self.0.is_multiple_of(10_000) {
+            serializer.serialize_u32(self.0 / 10_000)
+        } else {
+            serializer.collect_str(self)
+        }
     }
 }
 

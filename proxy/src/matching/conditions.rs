@@ -5,20 +5,23 @@
 use std::str::FromStr;
 
 use http::header::HeaderName;
-use sluicegate_table::{LengthRange, Match, ObjectKey, Route, ValueMatch, ValueTest};
+use sluicegate_table::{LengthRange, Match, ObjectKey, PathMatch, Route, ValueMatch, ValueTest};
 
 use super::RouteIndex;
+use super::paths;
 use super::pattern::Pattern;
 use super::query;
 use super::traffic_share::TrafficShare;
 use crate::request::RequestView;
 
-/// One match of one route, without its path.
+/// One match of one route.
 #[derive(Clone, Debug)]
 pub(crate) struct Conditions {
     pub(crate) route: RouteIndex,
     /// Which of the route's matches it is.
     pub(crate) position: u32,
+    /// The path condition, which the index has answered for.
+    pub(crate) path: PathMatch,
     /// How many bytes of the path `stripPath` takes off.
     pub(crate) strip: usize,
     pub(crate) methods: Box<[Box<str>]>,
@@ -103,7 +106,8 @@ impl Conditions {
         Ok(Self {
             route: index,
             position: position as u32,
-            strip: 0,
+            path: wanted.path.clone(),
+            strip: paths::strip(&wanted.path),
             methods: boxed(&wanted.methods),
             headers,
             query,
@@ -196,7 +200,7 @@ impl Test {
     fn new(test: &ValueTest) -> Result<Self, String> {
         Ok(match test {
             ValueTest::Exact(value) => Self::Exact(value.as_bytes().into()),
-            ValueTest::RegularExpression(text) => Self::RegularExpression(Pattern::new(text)?),
+            ValueTest::RegularExpression(pattern) => Self::RegularExpression(Pattern::new(pattern)?),
             ValueTest::Present => Self::Present,
         })
     }

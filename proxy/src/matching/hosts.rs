@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use sluicegate_table::Hostname;
 
 /// Entries by host name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts<T> {
     exact: FxHashMap<Box<str>, T>,
     /// By what follows the `*.`.
@@ -14,11 +14,6 @@ pub(crate) struct Hosts<T> {
 }
 
 impl<T: Default> Hosts<T> {
-    /// No entries.
-    pub(crate) fn new() -> Self {
-        Self { exact: FxHashMap::default(), wildcard: FxHashMap::default(), every: T::default() }
-    }
-
     /// The entry of a host name, or of every host; made where there is none.
     pub(crate) fn entry(&mut self, name: Option<&Hostname>) -> &mut T {
         match name {
@@ -60,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_host_finds_its_entries_from_the_most_specific_on() {
-        let mut hosts = Hosts::<u8>::new();
+        let mut hosts = Hosts::<u8>::default();
         *hosts.entry(None) = 1;
         *hosts.entry(Some(&Hostname::Wildcard("example.com".into()))) = 2;
         *hosts.entry(Some(&Hostname::Wildcard("a.example.com".into()))) = 3;

@@ -7,6 +7,7 @@
 pub mod body_scan;
 mod bucket;
 mod conditions;
+pub mod explain;
 mod glob;
 mod hosts;
 mod literals;
@@ -24,7 +25,7 @@ mod traffic_share;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use sluicegate_table::{ObjectKey, PathMatch, Route};
+use sluicegate_table::{ObjectKey, Route};
 
 use self::bucket::{Asked, Bucket, Rank};
 use self::conditions::Conditions;
@@ -35,6 +36,7 @@ use crate::request::RequestView;
 
 /// An index over all routes. Built once a version; looking up allocates nothing and takes nearly the same time for ten
 /// routes as for ten thousand.
+#[derive(Default)]
 pub struct Matcher {
     hosts: Hosts<Paths>,
     /// By rank.
@@ -82,24 +84,22 @@ impl Matcher {
             for (position, wanted) in route.matches.iter().enumerate() {
                 let wanted = normalise::path_condition(wanted);
                 let precedence = Precedence::of(key, route, position, &wanted);
-                let mut conditions = Conditions::new(RouteIndex(index as u32), key, route, position, &wanted)
+                let conditions = Conditions::new(RouteIndex(index as u32), key, route, position, &wanted)
                     .map_err(|message| BadPattern { route: key.clone(), message })?;
-                conditions.strip = paths::strip(&wanted.path);
-                matches.push((precedence, conditions, wanted.into_owned().path));
+                matches.push((precedence, conditions));
             }
         }
-        matches.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
-        let (conditions, paths): (Vec<Conditions>, Vec<PathMatch>) =
-            matches.into_iter().map(|(_, conditions, path)| (conditions, path)).unzip();
+        matches.sort_unstable_by_key(|(precedence, _)| *precedence);
+        let conditions: Vec<Conditions> = matches.into_iter().map(|(_, conditions)| conditions).collect();
 
-        let mut hosts = Hosts::<PathsBuilder<'_>>::new();
-        for (rank, (match_, path)) in conditions.iter().zip(&paths).enumerate() {
+        let mut hosts = Hosts::<PathsBuilder<'_>>::default();
+        for (rank, match_) in conditions.iter().enumerate() {
             let Some((_, route)) = routes.get(match_.route.0 as usize) else { continue };
             if route.hostnames.is_empty() {
-                hosts.entry(None).add(path, rank as Rank);
+                hosts.entry(None).add(&match_.path, rank as Rank);
             }
             for name in &route.hostnames {
-                hosts.entry(Some(name)).add(path, rank as Rank);
+                hosts.entry(Some(name)).add(&match_.path, rank as Rank);
             }
         }
         let hosts = hosts.try_map(|paths| paths.build(&conditions)).map_err(|(rank, message)| {

@@ -159,13 +159,11 @@ pub fn host(authority: &str) -> Result<Cow<'_, str>, NotNormal> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let mut upper = false;
     for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {}
-            b'A'..=b'Z' => upper = true,
-            // The rest of what RFC 3986 3.2.2 allows in a registered name, but for percent-encoding.
-            b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => {}
-            _ => return Err(NotNormal::BadHost),
+        // What RFC 3986 3.2.2 allows in a registered name, but for percent-encoding.
+        if !byte.is_ascii_alphanumeric() && !b"-._~!$&'()*+,;=".contains(&byte) {
+            return Err(NotNormal::BadHost);
         }
+        upper |= byte.is_ascii_uppercase();
     }
     Ok(if upper { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) })
 }
@@ -220,7 +218,7 @@ mod tests {
             ("a", Err(NotNormal::NotAbsolute)),
             ("*", Err(NotNormal::NotAbsolute)),
         ] {
-            assert_eq!(path(sent).as_deref(), expected.as_deref().map_err(|error| error), "{sent}");
+            assert_eq!(path(sent).as_deref(), expected.as_deref(), "{sent}");
         }
     }
 
@@ -247,7 +245,7 @@ mod tests {
             ("[::1]x", Err(NotNormal::BadHost)),
             ("a%2eb", Err(NotNormal::BadHost)),
         ] {
-            assert_eq!(host(sent).as_deref(), expected.as_deref().map_err(|error| error), "{sent}");
+            assert_eq!(host(sent).as_deref(), expected.as_deref(), "{sent}");
         }
     }
 

@@ -7,10 +7,7 @@ use sluicegate_table::{REGEX_NEST_LIMIT, REGEX_SIZE_LIMIT, whole_value};
 
 /// A regular expression that must match a whole text.
 #[derive(Clone, Debug)]
-pub(crate) struct Pattern {
-    text: Box<str>,
-    regex: Regex,
-}
+pub(crate) struct Pattern(Regex);
 
 impl Pattern {
     /// Builds `text`, within the limits that compile checks too.
@@ -27,16 +24,11 @@ impl Pattern {
                 Some(limit) => format!("the regular expression `{text}` takes more than {limit} bytes when built"),
                 None => format!("the regular expression `{text}` cannot be built: {error}"),
             })?;
-        Ok(Self { text: text.into(), regex })
-    }
-
-    /// As users wrote it.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
+        Ok(Self(regex))
     }
 
     /// Whether it matches all of `value`.
     pub(crate) fn matches(&self, value: &[u8]) -> bool {
-        self.regex.is_match(Input::new(value).earliest(true))
+        self.0.is_match(Input::new(value).earliest(true))
     }
 }

@@ -36,3 +36,6 @@ impl Algorithm for LeastConnections {
         Some(score(candidate))
     }
 }
+
+#[cfg(test)]
+mod tests;

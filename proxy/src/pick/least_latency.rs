@@ -159,3 +159,6 @@ fn pack(seconds: f32, written: Tick) -> u64 {
 fn unpack(packed: u64) -> (f32, Tick) {
     (f32::from_bits((packed >> 32) as u32), Tick(packed as u32))
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,3 +88,6 @@ impl Level {
         self.algorithm.choose(among, run)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ mod candidates;
 mod draw;
 pub mod explain;
 mod fast_random;
+#[cfg(test)]
+mod fixture;
 mod least;
 mod least_connections;
 pub mod least_latency;

@@ -23,3 +23,6 @@ impl Algorithm for Random {
         self.draw.among(among, |_| true).map(|position| Choice { position, because: Because::Drawn })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,3 +32,6 @@ impl Algorithm for RoundRobin {
         among.iter_free().nth(stand_in).map(|(position, _)| Choice { position, because: Because::StandsIn })
     }
 }
+
+#[cfg(test)]
+mod tests;

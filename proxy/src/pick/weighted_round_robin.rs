@@ -58,3 +58,6 @@ impl Algorithm for WeightedRoundRobin {
         self.choose_where(among, run, |_| true)
     }
 }
+
+#[cfg(test)]
+mod tests;

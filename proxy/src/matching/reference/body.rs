@@ -72,7 +72,9 @@ fn texts(value: &Tree, text: bool, depth: u8, bytes: &mut Vec<u8>) {
         }
         Tree::List(list) => list.iter().for_each(|element| texts(element, text, deeper, bytes)),
         Tree::Object(members) => {
-            members.iter().for_each(|(key, value)| texts(value, key == "content" || key == "text", deeper, bytes));
+            for (key, value) in members {
+                texts(value, key == "content" || key == "text", deeper, bytes);
+            }
         }
         Tree::Text(_) | Tree::Scalar => {}
     }

@@ -55,7 +55,7 @@ fn wanted() -> impl Strategy<Value = Match> {
         })
 }
 
-fn routes() -> impl Strategy<Value = Vec<(ObjectKey, Route)>> {
+pub(in super::super) fn routes() -> impl Strategy<Value = Vec<(ObjectKey, Route)>> {
     let hostnames = prop_oneof![
         3 => Just(Vec::new()),
         2 => subsequence(&["example.com", "a.example.com", "*.example.com", "*.com", "*.a.example.com"][..], 1..3),
@@ -79,7 +79,7 @@ fn routes() -> impl Strategy<Value = Vec<(ObjectKey, Route)>> {
     })
 }
 
-fn request() -> impl Strategy<Value = Request> {
+pub(in super::super) fn request() -> impl Strategy<Value = Request> {
     let headers = proptest::collection::vec(
         prop_oneof![
             (select(vec!["x-a", "x-b"]), select(vec!["1", "2", "3", "4"])),

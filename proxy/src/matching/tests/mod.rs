@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-mod against_reference;
+pub(super) mod against_reference;
 mod precedence;
 mod requests;
 
@@ -22,7 +22,7 @@ static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// A request that owns its parts.
 #[derive(Clone, Debug)]
-struct Request {
+pub(super) struct Request {
     method: Method,
     host: String,
     path: String,
@@ -34,7 +34,7 @@ struct Request {
 }
 
 impl Request {
-    fn get(path: &str) -> Self {
+    pub(super) fn get(path: &str) -> Self {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         Self {
             method: Method::GET,
@@ -48,28 +48,28 @@ impl Request {
         }
     }
 
-    fn post(path: &str) -> Self {
+    pub(super) fn post(path: &str) -> Self {
         Self { method: Method::POST, content_length: None, ..Self::get(path) }
     }
 
-    fn host(self, host: &str) -> Self {
+    pub(super) fn host(self, host: &str) -> Self {
         Self { host: host.into(), ..self }
     }
 
-    fn header(mut self, name: &'static str, value: &str) -> Self {
+    pub(super) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         self
     }
 
-    fn length(self, length: u64) -> Self {
+    pub(super) fn length(self, length: u64) -> Self {
         Self { content_length: Some(length), ..self }
     }
 
-    fn body(self, model: Option<&str>) -> Self {
+    pub(super) fn body(self, model: Option<&str>) -> Self {
         Self { body: Some(BodyFacts { model: model.map(String::from), conversation: None }), ..self }
     }
 
-    fn view(&self) -> RequestView<'_> {
+    pub(super) fn view(&self) -> RequestView<'_> {
         RequestView {
             method: &self.method,
             host: &self.host,
@@ -87,7 +87,7 @@ impl Request {
 }
 
 /// A route without conditions but for its matches.
-fn route(matches: Vec<Match>) -> Route {
+pub(super) fn route(matches: Vec<Match>) -> Route {
     Route {
         created: 0,
         hostnames: Vec::new(),
@@ -103,7 +103,7 @@ fn route(matches: Vec<Match>) -> Route {
 }
 
 /// `=/exact`, `~regular expression`, or a prefix or glob.
-fn on(path: &str) -> Match {
+pub(super) fn on(path: &str) -> Match {
     let path = match path.split_at(1) {
         ("=", path) => PathMatch::Exact(path.into()),
         ("~", text) => PathMatch::RegularExpression(text.into()),
@@ -122,45 +122,45 @@ fn on(path: &str) -> Match {
     }
 }
 
-fn texts(list: &[&str]) -> Vec<String> {
+pub(super) fn texts(list: &[&str]) -> Vec<String> {
     list.iter().copied().map(String::from).collect()
 }
 
-fn exact(name: &str, value: &str) -> ValueMatch {
+pub(super) fn exact(name: &str, value: &str) -> ValueMatch {
     ValueMatch { name: name.into(), test: ValueTest::Exact(value.into()) }
 }
 
-fn methods(list: &[&str], match_: Match) -> Match {
+pub(super) fn methods(list: &[&str], match_: Match) -> Match {
     Match { methods: texts(list), ..match_ }
 }
 
-fn header(name: &str, value: &str, mut match_: Match) -> Match {
+pub(super) fn header(name: &str, value: &str, mut match_: Match) -> Match {
     match_.headers.push(exact(name, value));
     match_
 }
 
-fn query(name: &str, value: &str, mut match_: Match) -> Match {
+pub(super) fn query(name: &str, value: &str, mut match_: Match) -> Match {
     match_.query.push(exact(name, value));
     match_
 }
 
-fn models(list: &[&str], match_: Match) -> Match {
+pub(super) fn models(list: &[&str], match_: Match) -> Match {
     Match { models: texts(list), ..match_ }
 }
 
-fn tiers(list: &[&str], match_: Match) -> Match {
+pub(super) fn tiers(list: &[&str], match_: Match) -> Match {
     Match { user_tiers: texts(list), ..match_ }
 }
 
-fn segments(list: &[&str], match_: Match) -> Match {
+pub(super) fn segments(list: &[&str], match_: Match) -> Match {
     Match { user_segments: texts(list), ..match_ }
 }
 
-fn length(min: u64, max: u64, match_: Match) -> Match {
+pub(super) fn length(min: u64, max: u64, match_: Match) -> Match {
     Match { content_length: Some(LengthRange { min, max }), ..match_ }
 }
 
-fn hosts(list: &[&str], route: Route) -> Route {
+pub(super) fn hosts(list: &[&str], route: Route) -> Route {
     let name = |text: &&str| match text.strip_prefix("*.") {
         Some(parent) => Hostname::Wildcard(parent.into()),
         None => Hostname::Exact((*text).into()),
@@ -168,25 +168,25 @@ fn hosts(list: &[&str], route: Route) -> Route {
     Route { hostnames: list.iter().map(name).collect(), ..route }
 }
 
-fn share(millionths: u32, route: Route) -> Route {
+pub(super) fn share(millionths: u32, route: Route) -> Route {
     Route { traffic: Some(Share { millionths }), ..route }
 }
 
 /// Named routes and their matcher.
-struct Table {
-    routes: Vec<(ObjectKey, Route)>,
-    matcher: Matcher,
+pub(super) struct Table {
+    pub(super) routes: Vec<(ObjectKey, Route)>,
+    pub(super) matcher: Matcher,
 }
 
 impl Table {
-    fn new<const N: usize>(routes: [(&str, Route); N]) -> Self {
+    pub(super) fn new<const N: usize>(routes: [(&str, Route); N]) -> Self {
         let routes: Vec<_> = routes.into_iter().map(|(name, route)| (ObjectKey::new("default", name), route)).collect();
         let matcher = Matcher::new(routes.iter().map(|(key, route)| (key, route))).unwrap();
         Self { routes, matcher }
     }
 
     /// The name of the route found; `-` for none, `?` when the body is needed, else the methods allowed.
-    fn find(&self, request: &Request) -> String {
+    pub(super) fn find(&self, request: &Request) -> String {
         let found = self.matcher.find(&request.view());
         assert_eq!(found, super::reference::find(&self.routes, &request.view()), "the reference disagrees");
         match found {

@@ -99,3 +99,6 @@ fn parse_id(value: &[u8]) -> Option<u64> {
     }
     value.iter().try_fold(0, |id, byte| Some(id << 4 | u64::from(char::from(*byte).to_digit(16)?)))
 }
+
+#[cfg(test)]
+mod tests;

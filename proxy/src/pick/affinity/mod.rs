@@ -130,3 +130,6 @@ impl std::fmt::Display for Affinity {
 fn member_id(key: &ObjectKey) -> u64 {
     xxh3_64(key.to_string().as_bytes())
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,3 +70,6 @@ impl Ring {
 fn point_hash(id: u64, number: u32) -> u32 {
     (mix(id ^ mix(u64::from(number) + 1)) >> 32) as u32
 }
+
+#[cfg(test)]
+mod tests;

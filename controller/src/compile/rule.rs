@@ -1,0 +1,136 @@
+//! A Rule becomes a route entry.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use sluicegate_crds::rule::{self as crd, RuleSpec};
+use sluicegate_crds::scalars::{Duration, Percent, Size};
+use sluicegate_crds::status::Reason;
+use sluicegate_table::{
+    Backend, BodySize, Entry, HeaderEdits, Hostname, Match, ObjectKey, PathMatch, Pool, Priority, Route, Share,
+    Timeouts,
+};
+
+use super::faults::{Fault, Problems, shown};
+use super::references::Scope;
+use super::{durations, headers, inline, matches, names};
+use crate::objects::Objects;
+use crate::problem::FieldPath;
+
+/// How much of a body is read ahead where a Rule does not say it.
+const DEFAULT_BUFFER_SIZE: BodySize = 64 << 10;
+
+/// The share that is the whole.
+const WHOLE: u32 = 1_000_000;
+
+/// The entry of a Rule; `None` if the object is refused. A Rule that is switched off has one too: whether it is put in
+/// the table is not decided here, so that switching it on brings no surprise.
+pub(super) fn rule(key: &ObjectKey, meta: &ObjectMeta, spec: &RuleSpec, problems: &mut Problems) -> Option<Route> {
+    let field = FieldPath::spec();
+    let hostnames = hostnames(&spec.hostnames, &field.key("hostnames"), problems);
+    let matches = all_matches(&spec.matches, &field.key("matches"), problems);
+    if spec.strip_path {
+        check_strip_path(&matches, &field.key("stripPath"), problems);
+    }
+    let traffic = spec.traffic_percent.map(Percent::millionths).filter(|share| *share < WHOLE);
+    let request_headers = spec
+        .request_headers
+        .as_ref()
+        .map_or_else(HeaderEdits::default, |edits| headers::edits(edits, &field.key("requestHeaders"), problems));
+    let backend = backend(key, spec, &field, problems);
+    let timeouts = timeouts(spec.timeouts.as_ref(), &field.key("timeouts"), problems);
+    if problems.refused() {
+        return None;
+    }
+    Some(Route {
+        created: meta.creation_timestamp.as_ref().map_or(0, |created| created.0.as_second()),
+        hostnames,
+        matches: matches.into_iter().flatten().collect(),
+        traffic: traffic.map(|millionths| Share { millionths }),
+        strip_path: spec.strip_path,
+        request_headers,
+        buffer_size: spec.buffer_size.map_or(DEFAULT_BUFFER_SIZE, Size::bytes),
+        backend: backend?,
+        timeouts,
+        priority: match spec.priority {
+            crd::Priority::Critical => Priority::Critical,
+            crd::Priority::High => Priority::High,
+            crd::Priority::Normal => Priority::Normal,
+            crd::Priority::Low => Priority::Low,
+        },
+    })
+}
+
+/// An Upstream that is not in the table.
+pub(super) fn unresolved(
+    spec: &RuleSpec,
+    scope: Scope<'_>,
+    objects: &Objects,
+    pools: &BTreeMap<ObjectKey, Entry<Pool>>,
+    problems: &mut Problems,
+) {
+    if let Some(name) = &spec.upstream
+        && !pools.contains_key(&scope.key(name))
+    {
+        let fault = scope.unusable("Upstream", name, &objects.upstreams).so("requests get 503");
+        problems.unresolved(&FieldPath::spec().key("upstream"), Reason::BackendNotFound, fault);
+    }
+}
+
+fn hostnames(written: &[String], field: &FieldPath, problems: &mut Problems) -> Vec<Hostname> {
+    let mut seen = BTreeSet::new();
+    let mut hostnames = Vec::with_capacity(written.len());
+    for (position, text) in written.iter().enumerate() {
+        let field = field.index(position);
+        let Some(hostname) = problems.check(&field, names::hostname(text)) else { continue };
+        if seen.insert(hostname.clone()) {
+            hostnames.push(hostname);
+        } else {
+            problems.refuse(&field, Fault::invalid(format!("the host name {} is in the list twice", shown(text))));
+        }
+    }
+    hostnames
+}
+
+fn all_matches(written: &[crd::RuleMatch], field: &FieldPath, problems: &mut Problems) -> Vec<Option<Match>> {
+    if written.is_empty() {
+        return vec![Some(matches::everything())];
+    }
+    written.iter().enumerate().map(|(position, one)| matches::one(one, &field.index(position), problems)).collect()
+}
+
+/// Only a prefix and a glob have a part that can be taken off.
+fn check_strip_path(matches: &[Option<Match>], field: &FieldPath, problems: &mut Problems) {
+    for (position, one) in matches.iter().enumerate() {
+        if let Some(Match { path: PathMatch::RegularExpression(_) | PathMatch::Exact(_), .. }) = one {
+            let message = format!("the path of spec.matches[{position}] has no part that can be taken off");
+            let fault = Fault::invalid(message).hint("write type: Prefix or Glob, or leave `stripPath` out");
+            problems.refuse(field, fault);
+        }
+    }
+}
+
+fn backend(key: &ObjectKey, spec: &RuleSpec, field: &FieldPath, problems: &mut Problems) -> Option<Backend> {
+    match (&spec.upstream, spec.targets.as_slice()) {
+        (Some(name), []) => Some(Backend::Pool(ObjectKey::new(key.namespace.clone(), name))),
+        (None, []) => {
+            let fault = Fault::invalid("there is neither `upstream` nor `targets`");
+            problems.check(field, Err(fault.hint("name an Upstream, or write targets with a `url` each")))
+        }
+        (Some(_), [_, ..]) => {
+            let fault = Fault::invalid("there are both `upstream` and `targets`");
+            problems.check(&field.key("targets"), Err(fault.hint("leave one of them out")))
+        }
+        (None, targets) => {
+            inline::pool(key, targets, &field.key("targets"), problems).map(|pool| Backend::Inline(Box::new(pool)))
+        }
+    }
+}
+
+fn timeouts(written: Option<&crd::Timeouts>, field: &FieldPath, problems: &mut Problems) -> Timeouts {
+    let Some(written) = written else { return Timeouts::default() };
+    let mut limit = |key: &str, written: Option<Duration>| {
+        written.and_then(|written| problems.check(&field.key(key), durations::limit(written.get())))
+    };
+    Timeouts { request: limit("request", written.request), idle: limit("idle", written.idle) }
+}

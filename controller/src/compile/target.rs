@@ -1,0 +1,81 @@
+//! A Target becomes a target entry.
+
+use sluicegate_crds::target::{self as crd, TargetSpec};
+use sluicegate_table::{Protocol, Target, TargetState, Tls, TrustRoots};
+
+use super::credentials::credential;
+use super::faults::{Fault, Problems};
+use super::headers::{self, Seen};
+use super::references::Scope;
+use super::roots::roots;
+use super::{names, paths};
+use crate::objects::Objects;
+use crate::problem::FieldPath;
+
+/// The entry of a Target; `None` if the object is refused.
+pub(super) fn target(
+    spec: &TargetSpec,
+    objects: &Objects,
+    scope: Scope<'_>,
+    problems: &mut Problems,
+) -> Option<Target> {
+    let field = FieldPath::spec();
+    let host = problems.check(&field.key("host"), names::host(&spec.host));
+    let port = problems.check(&field.key("port"), names::port(spec.port));
+    let path = problems.check(&field.key("path"), paths::base(spec.path.as_deref().unwrap_or_default()));
+    let mut seen = Seen::default();
+    let headers = headers::fixed(&spec.headers, &field.key("headers"), &mut seen, problems);
+    let credential = match &spec.credentials {
+        None => None,
+        Some(credentials) => {
+            let field = field.key("credentials");
+            let credential = credential(credentials, objects, scope, &field, problems);
+            if let Some(credential) = &credential {
+                let field = field.key("header");
+                problems.check(&field, seen.once(credential.header.clone(), &field));
+            }
+            credential
+        }
+    };
+    let tls = tls(spec, objects, scope, &field.key("tls"), problems);
+    if problems.refused() {
+        return None;
+    }
+    Some(Target {
+        host: host?,
+        port: port?,
+        protocol: protocol(spec.protocol),
+        path: path?,
+        state: match spec.state {
+            crd::TargetState::Enabled => TargetState::Enabled,
+            crd::TargetState::Draining => TargetState::Draining,
+            crd::TargetState::Disabled => TargetState::Disabled,
+        },
+        headers,
+        credential,
+        tls,
+    })
+}
+
+fn protocol(protocol: crd::Protocol) -> Protocol {
+    match protocol {
+        crd::Protocol::Http => Protocol::Http,
+        crd::Protocol::Https => Protocol::Https,
+        crd::Protocol::H2c => Protocol::H2c,
+    }
+}
+
+fn tls(spec: &TargetSpec, objects: &Objects, scope: Scope<'_>, field: &FieldPath, problems: &mut Problems) -> Tls {
+    let Some(tls) = &spec.tls else { return Tls::default() };
+    if spec.protocol != crd::Protocol::Https {
+        let fault = Fault::invalid("TLS settings have no effect with a protocol other than HTTPS");
+        problems.refuse(field, fault.hint("write protocol: HTTPS, or leave `tls` out"));
+    }
+    let server_name =
+        tls.server_name.as_deref().and_then(|name| problems.check(&field.key("serverName"), names::host(name)));
+    let roots = tls
+        .ca_ref
+        .as_ref()
+        .map_or(TrustRoots::System, |reference| roots(reference, objects, scope, &field.key("caRef"), problems));
+    Tls { server_name, roots }
+}

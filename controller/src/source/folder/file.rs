@@ -1,0 +1,131 @@
+//! A file's text as reports may show it, and places in it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::yaml::Span;
+
+/// A file that was read. Its text has the values of Secrets masked, byte for byte, so that spans stay true and no report
+/// can show one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    name: String,
+    shown: Arc<str>,
+}
+
+impl SourceFile {
+    /// A file and its text, with `masks` taken out of it.
+    pub fn new(name: &str, text: &str, masks: &[Mask]) -> Self {
+        Self { name: name.to_owned(), shown: mask(text, masks).into() }
+    }
+
+    /// Its path, as the user gave it or below the folder that the user gave.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its text, the values of Secrets masked.
+    pub fn text(&self) -> &Arc<str> {
+        &self.shown
+    }
+}
+
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SourceFile").field(&self.name).finish()
+    }
+}
+
+/// A range of text that no one may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// All of it, quotes aside.
+    Value(Span),
+    /// What stands behind the first colon of each line, and lines without one: for a text that could not be read.
+    Lines(Span),
+}
+
+fn mask(text: &str, masks: &[Mask]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for mask in masks {
+        match mask {
+            Mask::Value(span) => hide(&mut bytes, span.clone()),
+            Mask::Lines(span) => {
+                let mut start = span.start;
+                for line in text.get(span.clone()).unwrap_or_default().split_inclusive('\n') {
+                    let value = line.find(':').map_or(0, |colon| colon + 1);
+                    if !names_the_object(line) {
+                        hide(&mut bytes, start + value..start + line.len());
+                    }
+                    start += line.len();
+                }
+            }
+        }
+    }
+    // Only whole runs of non-ASCII bytes were replaced by ASCII; where a span cut a character, show nothing at all.
+    String::from_utf8(bytes).unwrap_or_else(|_| "x".repeat(text.len()))
+}
+
+/// Document markers, and the fields that tell which object it is.
+fn names_the_object(line: &str) -> bool {
+    let line = line.trim();
+    let Some((key, value)) = line.split_once(':') else { return line == "---" };
+    let key = key.trim_start_matches(['-', ' ']);
+    matches!(key, "apiVersion" | "kind" | "metadata" | "name" | "namespace") && !value.contains(':')
+}
+
+/// Replaces a value by as many letters, which keeps the text readable as YAML: quotes, a block's `|` and spaces stay.
+fn hide(bytes: &mut [u8], span: Span) {
+    let Some(value) = bytes.get_mut(span) else { return };
+    let outer = value.len().saturating_sub(1);
+    for (position, byte) in value.iter_mut().enumerate() {
+        let quote = (position == 0 || position == outer) && matches!(byte, b'"' | b'\'' | b'|' | b'>');
+        if !quote && !byte.is_ascii_whitespace() {
+            *byte = b'x';
+        }
+    }
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The bytes.
+    pub span: Span,
+}
+
+/// A line and a column, both counted from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl Place {
+    /// Where it begins.
+    pub fn start(&self) -> Position {
+        self.position(self.span.start)
+    }
+
+    /// Where it ends: one behind its last character.
+    pub fn end(&self) -> Position {
+        self.position(self.span.end)
+    }
+
+    fn position(&self, at: usize) -> Position {
+        let before = self.file.shown.get(..at).unwrap_or(&self.file.shown);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        Position { line: before.matches('\n').count() + 1, column }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Position { line, column } = self.start();
+        write!(f, "{}:{line}:{column}", self.file.name)
+    }
+}

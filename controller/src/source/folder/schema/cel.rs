@@ -1,0 +1,36 @@
+//! The CEL rules of a schema, as an API server evaluates them.
+
+use kube::core::cel::{CompiledSchema, ErrorKind, compile_schema, validate_compiled};
+use serde_json::Value as Json;
+
+use super::super::yaml::Node;
+use super::walk::{Found, invalid};
+
+/// The rules of one kind.
+#[derive(Debug)]
+pub(crate) struct Rules(CompiledSchema);
+
+impl Rules {
+    /// Compiles the rules of a schema.
+    pub(crate) fn compile(schema: &Json) -> Self {
+        Self(compile_schema(schema))
+    }
+
+    /// Evaluates the rules on a document that the walk found nothing wrong with. A rule that cannot be evaluated refuses
+    /// the object too: nothing is accepted unchecked.
+    pub(crate) fn check(&self, json: &Json, root: &Node) -> Vec<Found> {
+        let Err(errors) = validate_compiled(&self.0, json, None) else { return Vec::new() };
+        errors
+            .into_iter()
+            .map(|error| {
+                let field = root.field(&error.field_path);
+                let span = root.locate(&field);
+                let hint = match error.kind {
+                    ErrorKind::ValidationFailure => None,
+                    _ => Some(format!("the rule is {}; this is a mistake in Sluicegate, please report it", error.rule)),
+                };
+                Found { problem: invalid(field, error.message, hint), span }
+            })
+            .collect()
+    }
+}

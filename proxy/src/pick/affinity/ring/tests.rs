@@ -1,0 +1,123 @@
+//! Shares on the ring and how little moves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use proptest::prelude::*;
+use sluicegate_table::ObjectKey;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{POINTS, Ring};
+use crate::endpoint::Load;
+use crate::pick::MemberIndex;
+use crate::pick::affinity::member_id;
+use crate::pick::candidates::{Candidate, Candidates};
+
+const KEYS: u32 = 4000;
+
+/// A member by its number, with its weight.
+type Member = (u32, u32);
+
+fn ring(members: &[Member]) -> Ring {
+    let greatest = members.iter().map(|(_, weight)| *weight).max().unwrap();
+    let entry = |(position, (number, weight)): (usize, &Member)| {
+        (member_id(&ObjectKey::new("default", format!("target-{number}"))), *weight, position as u32)
+    };
+    Ring::new(members.iter().enumerate().map(entry), greatest)
+}
+
+/// The number of the member that each key belongs to.
+fn homes(members: &[Member], tried: &[MemberIndex]) -> Vec<u32> {
+    let candidates: Vec<Candidate> = members
+        .iter()
+        .enumerate()
+        .map(|(at, (_, weight))| Candidate {
+            load: Arc::new(Load::default()),
+            member: MemberIndex(at as u32),
+            weight: *weight,
+        })
+        .collect();
+    let ring = ring(members);
+    let among = Candidates { all: &candidates, tried, now: Instant::now() };
+    (0..KEYS).map(|key| members[ring.find(xxh3_64(&key.to_le_bytes()), &among).unwrap()].0).collect()
+}
+
+fn equal(count: u32) -> Vec<Member> {
+    (0..count).map(|number| (number, 1)).collect()
+}
+
+#[test]
+fn shares_follow_the_weights() {
+    for members in [equal(3), equal(30), vec![(0, 70), (1, 20), (2, 10)], vec![(0, 50), (1, 49), (2, 1)]] {
+        let total: u32 = members.iter().map(|(_, weight)| weight).sum();
+        let homes = homes(&members, &[]);
+        for (number, weight) in &members {
+            let share = homes.iter().filter(|home| *home == number).count() as f64 / f64::from(KEYS);
+            let expected = f64::from(*weight) / f64::from(total);
+            // The ring is uneven by about 1/√points, the sample by about 1/√keys.
+            let greatest = members.iter().map(|(_, weight)| *weight).max().unwrap();
+            let points = f64::from((POINTS * weight).div_ceil(greatest));
+            let tolerance = 4.0 * expected * (1.0 / points + 1.0 / (f64::from(KEYS) * expected)).sqrt();
+            assert!((share - expected).abs() < tolerance, "{members:?}: {number} has {share}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// When a member leaves, exactly its own keys move, and they are spread over the others.
+    #[test]
+    fn only_the_keys_of_a_leaver_move(count in 2..60_u32, leaver in 0..60_u32) {
+        let leaver = leaver % count;
+        let members = equal(count);
+        let rest: Vec<Member> = members.iter().copied().filter(|(number, _)| *number != leaver).collect();
+        let (before, after) = (homes(&members, &[]), homes(&rest, &[]));
+        for (before, after) in before.iter().zip(&after) {
+            prop_assert!(*before == leaver || before == after);
+        }
+        // To pass over it gives the same as to take it out.
+        prop_assert_eq!(homes(&members, &[MemberIndex(leaver)]), after);
+    }
+
+    /// When a member joins, keys move to it only, and no more than its share, with some tolerance.
+    #[test]
+    fn a_joiner_takes_its_share_and_nothing_else_moves(count in 1..60_u32) {
+        let (before, after) = (homes(&equal(count), &[]), homes(&equal(count + 1), &[]));
+        let mut moved = 0;
+        for (before, after) in before.iter().zip(&after) {
+            prop_assert!(before == after || *after == count);
+            moved += u32::from(before != after);
+        }
+        let share = f64::from(KEYS) / f64::from(count + 1);
+        prop_assert!(f64::from(moved) < share * 1.25 + 4.0 * share.sqrt(), "{} of {}", moved, KEYS);
+    }
+
+    /// When weights change, about as many keys move as shares do.
+    #[test]
+    fn a_change_of_weights_moves_about_what_it_must(first in 10..=90_u32, second in 10..=90_u32) {
+        let before = homes(&[(0, first), (1, 100 - first)], &[]);
+        let after = homes(&[(0, second), (1, 100 - second)], &[]);
+        let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count() as f64;
+        let must = f64::from(first.abs_diff(second)) / 100.0;
+        prop_assert!(moved / f64::from(KEYS) < must + 0.12, "{} of {}, {}", moved, KEYS, must);
+    }
+}
+
+#[test]
+fn the_whole_ring_is_covered() {
+    let members = equal(2);
+    let ring = ring(&members);
+    let candidates: Vec<Candidate> =
+        (0..2).map(|at| Candidate { load: Arc::new(Load::default()), member: MemberIndex(at), weight: 1 }).collect();
+    let among = Candidates { all: &candidates, tried: &[], now: Instant::now() };
+    assert!((0..100_000_u64).all(|key| ring.find(key, &among).is_some()));
+    assert!(ring.points.is_sorted_by_key(|point| point.hash));
+    assert_eq!(ring.points.len(), 2 * POINTS as usize);
+    let all_tried = Candidates { tried: &[MemberIndex(0), MemberIndex(1)], ..among };
+    assert_eq!(ring.find(1, &all_tried), None);
+    let empty = Ring::new(std::iter::empty(), 0);
+    assert_eq!(empty.find(1, &Candidates { all: &[], ..among }), None);
+}
