@@ -1,4 +1,49 @@
 //! The program `sluicegate`: one subcommand a file.
+//!
+//! What a subcommand finds out goes to the standard output, what it says about itself to the standard error, so that the
+//! former can be piped. Failing means one clear sentence and exit status 1; a wrong command line is exit status 2.
 
+mod arguments;
+mod check;
+mod crds;
 pub mod echo;
+mod loading;
 pub mod table_view;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use arguments::{Arguments, Command};
+
+/// Runs the program with the process's command line.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = io::stdout().lock();
+    let result = start_log(arguments.log.as_deref()).and_then(|()| match arguments.command {
+        Command::Check(arguments) => check::check(&arguments, &mut out),
+        Command::Crds => crds::print(&mut out).map(|()| ExitCode::SUCCESS),
+    });
+    result.and_then(|code| Ok(out.flush().map(|()| code)?)).unwrap_or_else(|error| failed(&error))
+}
+
+/// Says why the program failed; a reader of the output that went away (`| head`) is no failure worth a word.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let unread = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if !error.downcast_ref::<io::Error>().is_some_and(unread) {
+        // Nothing is left to be told when the standard error is closed.
+        let _ = writeln!(io::stderr(), "sluicegate: {error:#}");
+    }
+    ExitCode::FAILURE
+}
+
+fn start_log(filter: Option<&str>) -> anyhow::Result<()> {
+    let filter = match filter {
+        Some(filter) => EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("--log {filter}: {error}"))?,
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    Ok(())
+}

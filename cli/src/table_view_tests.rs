@@ -10,7 +10,7 @@ fn table(json: serde_json::Value) -> Table {
     serde_json::from_value(json).unwrap()
 }
 
-fn pool(algorithm: &str, levels: serde_json::Value) -> serde_json::Value {
+fn pool(algorithm: &str, levels: &serde_json::Value) -> serde_json::Value {
     serde_json::json!({ "algorithm": algorithm, "levels": levels })
 }
 
@@ -40,7 +40,7 @@ fn sample() -> Table {
                 "matches": [{ "path": { "Glob": "/files/*" } }],
                 "bufferSize": 65536,
                 "backend": { "inline": {
-                    "pool": pool("RoundRobin", serde_json::json!([{ "priority": 1, "members": [
+                    "pool": pool("RoundRobin", &serde_json::json!([{ "priority": 1, "members": [
                         { "target": "default/inline[0]", "weight": 50 }, { "target": "default/inline[1]", "weight": 50 },
                     ] }])),
                     "targets": [["default/inline[0]", target(9201)], ["default/inline[1]", target(9202)]],
@@ -53,7 +53,7 @@ fn sample() -> Table {
             },
         },
         "pools": {
-            "default/chat": pool("WeightedRoundRobin", serde_json::json!([
+            "default/chat": pool("WeightedRoundRobin", &serde_json::json!([
                 { "priority": 1, "members": [
                     { "target": "default/one", "weight": 90 }, { "target": "default/two", "weight": 10 },
                 ] },

@@ -11,5 +11,4 @@ pub mod matching;
 pub mod observe;
 pub mod pick;
 pub mod request;
-pub mod resolve;
 pub mod tls;

@@ -1,0 +1,145 @@
+//! `sluicegate check PATH...`: the checks that `run` makes, without serving.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use sluicegate_controller::source::folder::{Reader, Style};
+use sluicegate_proxy::config::{Config, ConfigError};
+use sluicegate_table::Table;
+
+use crate::arguments::{Check, Output};
+use crate::loading::{CONFIGURATION, Loaded};
+
+/// Checks the paths together and prints what is wrong. The exit status is 1 where anything is refused.
+pub(crate) fn check(arguments: &Check, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let folder = Reader::new(&arguments.paths).read()?;
+    let loaded = Loaded::new(&folder, &Table::default());
+    let configuration = configuration_errors(&arguments.paths);
+    match arguments.output {
+        Output::Text => print_text(&loaded, &configuration, out)?,
+        Output::Json => print_json(&loaded, &configuration, out)?,
+    }
+    Ok(if errors(&loaded, &configuration) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What is wrong with the configurations of those paths that are folders.
+fn configuration_errors(paths: &[PathBuf]) -> Vec<ConfigError> {
+    let files = paths.iter().map(|path| path.join(CONFIGURATION)).filter(|file| file.exists());
+    files.filter_map(|file| Config::read(&file).err()).collect()
+}
+
+fn errors(loaded: &Loaded, configuration: &[ConfigError]) -> usize {
+    let of_configuration = configuration.iter().map(|error| match error {
+        ConfigError::Unreadable { .. } => 1,
+        ConfigError::Invalid(problems) => problems.len(),
+    });
+    loaded.counts().0 + of_configuration.sum::<usize>()
+}
+
+fn print_text(loaded: &Loaded, configuration: &[ConfigError], out: &mut impl Write) -> anyhow::Result<()> {
+    let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
+    for error in configuration {
+        writeln!(out, "{error}\n")?;
+    }
+    for finding in &loaded.findings {
+        writeln!(out, "{}", finding.render(style).trim_end())?;
+        writeln!(out)?;
+    }
+    let objects = count(loaded.compiled.statuses.len(), "object");
+    let errors = count(errors(loaded, configuration), "error");
+    writeln!(out, "{objects}: {errors}, {}", count(loaded.counts().1, "warning"))?;
+    Ok(())
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn print_json(loaded: &Loaded, configuration: &[ConfigError], out: &mut impl Write) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Report {
+        errors: usize,
+        warnings: usize,
+        findings: Vec<Value>,
+    }
+    let mut findings: Vec<Value> = configuration.iter().flat_map(configuration_findings).collect();
+    for finding in &loaded.findings {
+        findings.push(serde_json::to_value(finding)?);
+    }
+    let report = Report { errors: errors(loaded, configuration), warnings: loaded.counts().1, findings };
+    serde_json::to_writer_pretty(&mut *out, &report)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// In the form of the other findings.
+fn configuration_findings(error: &ConfigError) -> Vec<Value> {
+    let error_in = |file: &Path, reason| json!({ "file": file, "severity": "error", "reason": reason });
+    let with = |mut finding: Value, fields: Value| {
+        if let (Value::Object(finding), Value::Object(fields)) = (&mut finding, fields) {
+            finding.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        finding
+    };
+    match error {
+        ConfigError::Unreadable { file, error } => {
+            vec![with(error_in(file, "Unreadable"), json!({ "message": error }))]
+        }
+        ConfigError::Invalid(problems) => problems
+            .iter()
+            .map(|problem| {
+                let field = Some(&problem.field).filter(|field| !field.is_empty());
+                let (line, column, message) = (problem.line, problem.column, &problem.message);
+                let fields = json!({ "line": line, "column": column, "field": field, "message": message });
+                with(error_in(&problem.file, "Invalid"), fields)
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use super::*;
+
+    /// The text that is printed and whether the check fails.
+    fn printed(path: &str, output: Output) -> (String, bool) {
+        let mut out = Vec::new();
+        let code = check(&Check { paths: vec![path.into()], output }, &mut out).unwrap();
+        (String::from_utf8(out).unwrap(), code == ExitCode::FAILURE)
+    }
+
+    #[test]
+    fn a_report_underlines_and_gives_hints() {
+        let (text, failed) = printed("tests/fixtures/broken", Output::Text);
+        assert!(failed);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn the_same_for_programs() {
+        let (text, failed) = printed("tests/fixtures/broken", Output::Json);
+        assert!(failed);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_good_folder_passes_and_no_secret_is_shown() {
+        for output in [Output::Text, Output::Json] {
+            let (text, failed) = printed("tests/fixtures/good", output);
+            assert!(!failed, "{text}");
+            assert!(!text.contains("planted-secret-value"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_path_is_one_sentence() {
+        let arguments = Check { paths: vec!["tests/fixtures/none".into()], output: Output::Text };
+        let error = check(&arguments, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "there is no file or folder tests/fixtures/none");
+    }
+}
