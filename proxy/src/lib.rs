@@ -11,4 +11,5 @@ pub mod matching;
 pub mod observe;
 pub mod pick;
 pub mod request;
+pub mod resolve;
 pub mod tls;

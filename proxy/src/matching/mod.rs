@@ -28,7 +28,7 @@ use std::fmt;
 use sluicegate_table::{ObjectKey, Route};
 
 use self::bucket::{Asked, Bucket, Rank};
-use self::conditions::Conditions;
+use self::conditions::{Conditions, Except};
 use self::hosts::Hosts;
 use self::paths::{Paths, PathsBuilder, Visitor};
 use self::precedence::Precedence;
@@ -63,7 +63,8 @@ pub enum Found {
     },
     /// The answer depends on the body: read up to this many bytes of it, scan them and ask again with the facts.
     NeedsBody {
-        /// The largest `bufferSize` of the routes in question.
+        /// The largest `bufferSize` of the routes in question; where they are many, it may be that of another route with
+        /// the same exact conditions.
         at_most: u64,
     },
     /// Routes match but for their methods; these are the methods they take, in order, without duplicates.
@@ -168,7 +169,7 @@ impl Matcher {
         for paths in self.hosts.of(asked.request.host) {
             paths.visit(asked.request.path, &mut methods);
         }
-        methods.methods.into_iter().map(String::from).collect()
+        methods.methods.into_iter().collect()
     }
 }
 
@@ -190,7 +191,7 @@ impl Visitor for Best<'_> {
     }
 
     fn visit(&mut self, bucket: &Bucket) {
-        if let Some(rank) = bucket.best(self.rank, self.asked) {
+        if let Some(rank) = bucket.best(self.rank, self.asked, Except::Nothing) {
             self.rank = rank;
         }
     }
@@ -216,7 +217,7 @@ impl Visitor for Undecided<'_> {
 /// Collects the methods of matches that lack nothing else.
 struct Methods<'a> {
     asked: Asked<'a>,
-    methods: BTreeSet<&'a str>,
+    methods: BTreeSet<String>,
 }
 
 impl Visitor for Methods<'_> {

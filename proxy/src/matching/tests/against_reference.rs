@@ -5,7 +5,7 @@ use proptest::sample::{select, subsequence};
 
 use super::*;
 
-fn path_match() -> impl Strategy<Value = Match> {
+fn path_match() -> impl Strategy<Value = Match> + Clone {
     let literal = || select(vec!["/", "/a", "/a/b", "/a/b/c", "/b", "/ab", "/b/a", "/b%61"]);
     prop_oneof![
         literal().prop_map(|path| on(&format!("={path}"))),
@@ -32,9 +32,9 @@ fn some_of(list: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> 
     prop_oneof![3 => Just(Vec::new()), 1 => subsequence(list, 0..=list.len()).prop_map(|list| texts(&list))]
 }
 
-fn wanted() -> impl Strategy<Value = Match> {
+fn wanted(path: impl Strategy<Value = Match>) -> impl Strategy<Value = Match> {
     (
-        path_match(),
+        path,
         some_of(&["GET", "POST", "PUT"]),
         values(&["x-a", "x-b"]),
         values(&["q", "r"]),
@@ -55,13 +55,21 @@ fn wanted() -> impl Strategy<Value = Match> {
         })
 }
 
+/// Up to 40 routes over many paths, or up to 120 over two.
 pub(in super::super) fn routes() -> impl Strategy<Value = Vec<(ObjectKey, Route)>> {
+    prop_oneof![routes_over(path_match(), 40), routes_over(select(vec!["/a", "=/a/b"]).prop_map(on), 120),]
+}
+
+fn routes_over(
+    path: impl Strategy<Value = Match> + Clone,
+    most: usize,
+) -> impl Strategy<Value = Vec<(ObjectKey, Route)>> {
     let hostnames = prop_oneof![
         3 => Just(Vec::new()),
         2 => subsequence(&["example.com", "a.example.com", "*.example.com", "*.com", "*.a.example.com"][..], 1..3),
     ];
     let one = (
-        proptest::collection::vec(wanted(), 1..3),
+        proptest::collection::vec(wanted(path), 1..3),
         hostnames,
         0_i64..2,
         proptest::option::weighted(0.2, select(vec![0, 300_000, 1_000_000])),
@@ -73,8 +81,8 @@ pub(in super::super) fn routes() -> impl Strategy<Value = Vec<(ObjectKey, Route)
             buffer_size,
             ..hosts(&hostnames, route(matches))
         });
-    proptest::collection::vec(one, 0..40).prop_map(|routes| {
-        let key = |at: usize| ObjectKey::new(["x", "y"][at % 2], format!("r{}", (at * 7) % 40));
+    proptest::collection::vec(one, 0..most).prop_map(|routes| {
+        let key = |at: usize| ObjectKey::new(["x", "y"][at % 2], format!("r{}", (at * 7) % 120));
         routes.into_iter().enumerate().map(|(at, route)| (key(at), route)).collect()
     })
 }
@@ -122,7 +130,13 @@ proptest! {
         let matcher = Matcher::new(routes.iter().map(|(key, route)| (key, route))).unwrap();
         for request in requests {
             let expected = super::super::reference::find(&routes, &request.view());
-            prop_assert_eq!(matcher.find(&request.view()), expected, "{:?}", request);
+            let found = matcher.find(&request.view());
+            if let (Found::NeedsBody { at_most: found }, Found::NeedsBody { at_most: expected }) = (&found, &expected) {
+                // Among many it may be a bound.
+                prop_assert!((*expected..4).contains(found), "{found} {expected} {request:?}");
+            } else {
+                prop_assert_eq!(found, expected, "{:?}", request);
+            }
         }
     }
 }
