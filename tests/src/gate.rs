@@ -36,13 +36,18 @@ pub struct Setup {
     folder: TempDir,
     configuration: String,
     tls: bool,
+    descriptors: Option<u32>,
 }
 
 impl Setup {
     /// A folder that holds these manifests.
     pub fn new(manifests: &str) -> Self {
-        let setup =
-            Self { folder: TempDir::new().expect("a temporary folder"), configuration: String::new(), tls: false };
+        let setup = Self {
+            folder: TempDir::new().expect("a temporary folder"),
+            configuration: String::new(),
+            tls: false,
+            descriptors: None,
+        };
         setup.file("manifests.yaml", manifests)
     }
 
@@ -69,6 +74,13 @@ impl Setup {
         setup
     }
 
+    /// Lets the process have no more than this many file descriptors.
+    #[must_use]
+    pub fn descriptors(mut self, most: u32) -> Self {
+        self.descriptors = Some(most);
+        self
+    }
+
     /// Starts the program and waits until it is ready.
     pub fn start(self) -> Gate {
         let ports = [Port::free(), Port::free(), Port::free()];
@@ -84,7 +96,15 @@ impl Setup {
         }
         yaml.push_str(&self.configuration);
         let setup = self.file("sluicegate.yaml", &yaml);
-        let mut child = Command::new(program())
+        let mut command = match setup.descriptors {
+            None => Command::new(program()),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(program());
+                shell
+            }
+        };
+        let mut child = command
             .arg("run")
             .arg(setup.folder.path())
             .stdin(Stdio::null())
@@ -199,6 +219,11 @@ impl Gate {
     /// Its process id.
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Open file descriptors.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process())).expect("the process runs").count()
     }
 
     /// Resident memory in bytes.

@@ -14,6 +14,7 @@
 
 pub mod certificates;
 pub mod client;
+pub mod console;
 pub mod gate;
 pub mod http1;
 pub mod http2;

@@ -71,7 +71,7 @@ fn the_running_program_explains_a_request() {
 #[test]
 fn the_access_log_has_a_line_of_json_for_each_request() {
     let origin = Origin::text("x");
-    let gate = Setup::new(&all_to(origin.port(), "")).configuration("accessLog: {format: JSON, sample: 100}").start();
+    let gate = Setup::new(&all_to(origin.port(), "")).configuration("accessLog: {format: JSON, sample: 1}").start();
     gate.ask(post("/logged?secret=1", "body"));
     gate.ask(get("/also"));
     let lines = until("both requests are logged", || {
