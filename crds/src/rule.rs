@@ -236,12 +236,13 @@ pub struct ContentLengthMatch {
     ).message("a header stands in remove and in add: write set, which does both"))]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderEdits {
-    /// Headers that get exactly this value, in place of any that the request has.
-    #[schemars(schema_with = "shapes::written_headers")]
+    /// Headers that get exactly this value, in place of any that the request has. A `host` takes the place of the target's
+    /// own.
+    #[schemars(schema_with = "shapes::set_headers")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, String>,
     /// Headers that get this value besides any that the request has.
-    #[schemars(schema_with = "shapes::written_headers")]
+    #[schemars(schema_with = "shapes::added_headers")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub add: BTreeMap<String, String>,
     /// Headers that are taken off.

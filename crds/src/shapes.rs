@@ -120,7 +120,7 @@ pub(crate) fn header_name(_: &mut SchemaGenerator) -> Schema {
 
 /// A header's name, where Sluicegate writes the header.
 pub(crate) fn written_header_name(_: &mut SchemaGenerator) -> Schema {
-    Schema::try_from(header_name_value(&[not_reserved("self")])).unwrap_or_default()
+    Schema::try_from(header_name_value(&[not_reserved("self", "'host', ")])).unwrap_or_default()
 }
 
 /// A cookie's name.
@@ -136,11 +136,21 @@ pub(crate) fn cookie_name(_: &mut SchemaGenerator) -> Schema {
 
 /// Headers that are taken off.
 pub(crate) fn removed_headers(_: &mut SchemaGenerator) -> Schema {
-    set_of(&header_name_value(&[not_reserved("self")]), 32)
+    set_of(&header_name_value(&[not_reserved("self", "'host', ")]), 32)
 }
 
-/// Headers that are written: names and values.
-pub(crate) fn written_headers(_: &mut SchemaGenerator) -> Schema {
+/// Headers that get a value in place of any that was there: names and values. Host is one of them: what targets are told
+/// instead of their own name.
+pub(crate) fn set_headers(_: &mut SchemaGenerator) -> Schema {
+    written_headers(&not_reserved_each(""))
+}
+
+/// Headers that get a value besides any that was there: names and values.
+pub(crate) fn added_headers(_: &mut SchemaGenerator) -> Schema {
+    written_headers(&not_reserved_each("'host', "))
+}
+
+fn written_headers(not_reserved: &Value) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 32,
         "additionalProperties": {
@@ -151,10 +161,7 @@ pub(crate) fn written_headers(_: &mut SchemaGenerator) -> Schema {
                 &format!("self.all(name, name.matches(\"{TOKEN}\"))"),
                 "header names consist of letters, digits and any of !#$%&'*+-.^_`|~",
             ),
-            json!({
-                "rule": format!("self.all(name, {})", not_reserved_expression("name")),
-                "message": RESERVED_MESSAGE,
-            }),
+            not_reserved.clone(),
             rule(
                 "self.all(name, self.exists_one(other, other.lowerAscii() == name.lowerAscii()))",
                 "a header stands here twice: names differ in capital letters only",
@@ -249,20 +256,22 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     list(json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}), &condition, 8)
 }
 
-const RESERVED_MESSAGE: &str = "this header belongs to the connection or the framing, which are the proxy's: Host, \
-                                Connection, Content-Length, Expect, HTTP2-Settings, Keep-Alive, Proxy-Connection, TE, \
-                                Trailer, Transfer-Encoding, Upgrade";
+const RESERVED_MESSAGE: &str = "this header belongs to the connection or the framing, which are the proxy's";
 
-/// Headers that a change would break the message with, or that would be changed again behind it.
-fn not_reserved_expression(variable: &str) -> String {
+/// Headers that a change would break the message with, or that would be changed again behind it; `more` ends with a comma.
+fn not_reserved_expression(variable: &str, more: &str) -> String {
     format!(
-        "!({variable}.lowerAscii() in ['host', 'connection', 'content-length', 'expect', 'http2-settings', 'keep-alive', \
+        "!({variable}.lowerAscii() in [{more}'connection', 'content-length', 'expect', 'http2-settings', 'keep-alive', \
          'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'])"
     )
 }
 
-fn not_reserved(variable: &str) -> Value {
-    rule(&not_reserved_expression(variable), RESERVED_MESSAGE)
+fn not_reserved(variable: &str, more: &str) -> Value {
+    rule(&not_reserved_expression(variable, more), RESERVED_MESSAGE)
+}
+
+fn not_reserved_each(more: &str) -> Value {
+    rule(&format!("self.all(name, {})", not_reserved_expression("name", more)), RESERVED_MESSAGE)
 }
 
 fn header_name_value(more_rules: &[Value]) -> Value {

@@ -60,8 +60,9 @@ pub struct TargetSpec {
     /// nothing new. `Disabled`: it gets nothing.
     #[serde(default)]
     pub state: TargetState,
-    /// Headers that each request to this target gets, in place of any of the same name.
-    #[schemars(schema_with = "shapes::written_headers")]
+    /// Headers that each request to this target gets, in place of any of the same name. A `host` takes the place of the
+    /// target's own.
+    #[schemars(schema_with = "shapes::set_headers")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// A header that authenticates requests to this target; its value comes from a Secret. While the Secret or its key is

@@ -15,6 +15,7 @@
 pub mod certificates;
 pub mod client;
 pub mod console;
+pub mod fields;
 pub mod gate;
 pub mod http1;
 pub mod http2;

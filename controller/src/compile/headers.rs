@@ -60,9 +60,16 @@ pub(super) fn value(text: &str) -> Checked<String> {
     }
 }
 
+/// The name, in lower case, of a header that users may set. Other than the rest of the framing, the host that a target is
+/// told may be chosen: it takes the place of the target's own.
+pub(super) fn settable_name(text: &str) -> Checked<String> {
+    if text.eq_ignore_ascii_case("host") { name(text) } else { own_name(text) }
+}
+
 /// Headers that get a fixed value, by name. A name may be in another case twice in the map; that is refused.
 pub(super) fn fixed(
     headers: &BTreeMap<String, String>,
+    allowed: impl Fn(&str) -> Checked<String>,
     field: &FieldPath,
     seen: &mut Seen,
     problems: &mut Problems,
@@ -71,7 +78,7 @@ pub(super) fn fixed(
         .iter()
         .filter_map(|(written, text)| {
             let field = field.key(written);
-            let name = problems.check(&field, own_name(written));
+            let name = problems.check(&field, allowed(written));
             let value = problems.check(&field, value(text));
             let name = name.and_then(|name| problems.check(&field, seen.once(name, &field)));
             Some((name?, value?))
@@ -84,8 +91,8 @@ pub(super) fn fixed(
 /// The header changes of a Rule.
 pub(super) fn edits(edits: &rule::HeaderEdits, field: &FieldPath, problems: &mut Problems) -> HeaderEdits {
     let mut seen = Seen::default();
-    let set = fixed(&edits.set, &field.key("set"), &mut seen, problems);
-    let add = fixed(&edits.add, &field.key("add"), &mut seen, problems);
+    let set = fixed(&edits.set, settable_name, &field.key("set"), &mut seen, problems);
+    let add = fixed(&edits.add, own_name, &field.key("add"), &mut seen, problems);
     let mut remove = Vec::with_capacity(edits.remove.len());
     for (position, written) in edits.remove.iter().enumerate() {
         let field = field.key("remove").index(position);
@@ -115,7 +122,7 @@ impl Seen {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-    use super::{name, own_name, value};
+    use super::{name, own_name, settable_name, value};
 
     #[test]
     fn names_are_tokens_in_lower_case() {
@@ -132,6 +139,8 @@ mod tests {
             assert!(own_name(reserved).is_err(), "{reserved} must be refused");
         }
         assert_eq!(own_name("X-Forwarded-Proto").as_deref(), Ok("x-forwarded-proto"));
+        assert_eq!(settable_name("Host").as_deref(), Ok("host"));
+        assert!(settable_name("Connection").is_err());
     }
 
     #[test]

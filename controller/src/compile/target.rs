@@ -24,7 +24,7 @@ pub(super) fn target(
     let port = problems.check(&field.key("port"), names::port(spec.port));
     let path = problems.check(&field.key("path"), paths::base(spec.path.as_deref().unwrap_or_default()));
     let mut seen = Seen::default();
-    let headers = headers::fixed(&spec.headers, &field.key("headers"), &mut seen, problems);
+    let headers = headers::fixed(&spec.headers, headers::settable_name, &field.key("headers"), &mut seen, problems);
     let credential = match &spec.credentials {
         None => None,
         Some(credentials) => {

@@ -41,7 +41,9 @@ pub(crate) const ACCEPTED: &[(&str, &str)] = &[
         "Target",
         "{headers: {X-Other: x}, credentials: {header: Authorization, valueFrom: {secretKeyRef: {name: s, key: k}, prefix: \"Bearer \"}}}",
     ),
+    ("Target", "{headers: {Host: chosen.example}}"),
     // Rule
+    ("Rule", "{requestHeaders: {set: {host: chosen.example}}}"),
     ("Rule", "{upstream: null, targets: [{url: \"https://api.example.com\"}]}"),
     (
         "Rule",
@@ -198,6 +200,13 @@ pub(crate) const REFUSED: &[(&str, &str, &str, &str)] = &[
         "Rule",
         "{requestHeaders: {add: {Content-Length: \"1\"}}}",
         "requestHeaders.add",
+        "belongs to the connection or the framing",
+    ),
+    ("Rule", "{requestHeaders: {add: {Host: a}}}", "requestHeaders.add", "belongs to the connection or the framing"),
+    (
+        "Rule",
+        "{requestHeaders: {set: {Content-Length: \"1\"}}}",
+        "requestHeaders.set",
         "belongs to the connection or the framing",
     ),
     ("Rule", "{requestHeaders: {set: {X-A: a, X-a: b}}}", "requestHeaders.set", "stands here twice"),

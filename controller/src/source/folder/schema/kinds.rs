@@ -3,10 +3,9 @@
 use std::sync::OnceLock;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::CustomResourceExt;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
-use sluicegate_crds::{Rule, Target, Upstream};
+use sluicegate_crds::definitions;
 
 use super::cel::Rules;
 use super::compile::Schema;
@@ -31,16 +30,16 @@ impl KindSchema {
         static UPSTREAM: OnceLock<KindSchema> = OnceLock::new();
         static TARGET: OnceLock<KindSchema> = OnceLock::new();
         match kind {
-            Kind::Rule => RULE.get_or_init(Self::generate::<Rule>),
-            Kind::Upstream => UPSTREAM.get_or_init(Self::generate::<Upstream>),
-            Kind::Target => TARGET.get_or_init(Self::generate::<Target>),
+            Kind::Rule => RULE.get_or_init(|| Self::generate(kind)),
+            Kind::Upstream => UPSTREAM.get_or_init(|| Self::generate(kind)),
+            Kind::Target => TARGET.get_or_init(|| Self::generate(kind)),
         }
     }
 
-    fn generate<T: CustomResourceExt>() -> Self {
+    fn generate(kind: Kind) -> Self {
         let mut unknown = Vec::new();
-        let crd = T::crd();
-        let version = crd.spec.versions.into_iter().next();
+        let definition = definitions().into_iter().find(|definition| definition.spec.names.kind == kind.to_string());
+        let version = definition.and_then(|definition| definition.spec.versions.into_iter().next());
         let schema = version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema);
         let json = schema.map(|schema| serde_json::to_value(schema)).and_then(Result::ok).unwrap_or_else(|| {
             unknown.push("there is no schema at all".to_owned());
