@@ -12,9 +12,11 @@ mod reader;
 mod schema;
 mod secrets;
 mod suggest;
+mod watch;
 mod yaml;
 
 pub use documents::{Content, Object, Origin, Parsed, read_documents};
 pub use file::{Place, Position, SourceFile};
 pub use finding::{Finding, Reason, Style};
 pub use reader::{Folder, FolderError, Reader, read};
+pub use watch::{Watch, watch};

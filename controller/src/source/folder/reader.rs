@@ -86,15 +86,6 @@ pub enum FolderError {
         #[source]
         error: io::Error,
     },
-    /// The operating system does not let us watch it.
-    #[error("cannot watch {path}: {error}")]
-    Unwatchable {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        error: notify::Error,
-    },
 }
 
 /// Reads a folder, or one file, once.
@@ -105,10 +96,13 @@ pub fn read(path: &Path) -> Result<Folder, FolderError> {
 /// Reads folders and files again and again, and knows what they held.
 pub struct Reader {
     paths: Vec<PathBuf>,
-    environment: Box<dyn Fn(&str) -> Option<String> + Send>,
+    environment: Lookup,
     files: BTreeMap<PathBuf, Held>,
     doubtful: bool,
 }
+
+/// Looks an environment variable up.
+type Lookup = Box<dyn Fn(&str) -> Option<String> + Send>;
 
 /// A file as it was read last.
 struct Held {

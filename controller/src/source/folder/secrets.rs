@@ -1,4 +1,4 @@
-//! Secrets and ConfigMaps of a folder.
+//! Secrets and `ConfigMaps` of a folder.
 //!
 //! A Secret's `stringData` may name environment variables as `${env:NAME}`, so that a folder can be kept in git. Nowhere
 //! else does that text mean anything: a Rule that an API server would take as it is must mean the same here.

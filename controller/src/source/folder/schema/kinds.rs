@@ -41,7 +41,7 @@ impl KindSchema {
         let definition = definitions().into_iter().find(|definition| definition.spec.names.kind == kind.to_string());
         let version = definition.and_then(|definition| definition.spec.versions.into_iter().next());
         let schema = version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema);
-        let json = schema.map(|schema| serde_json::to_value(schema)).and_then(Result::ok).unwrap_or_else(|| {
+        let json = schema.map(serde_json::to_value).and_then(Result::ok).unwrap_or_else(|| {
             unknown.push("there is no schema at all".to_owned());
             Json::Null
         });

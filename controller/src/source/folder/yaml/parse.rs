@@ -161,7 +161,7 @@ impl Builder {
         let mut root = None;
         loop {
             let Some(event) = parser.next_event() else { return Ok(root) };
-            let (event, span) = event.map_err(|error| self.syntax(&error, text))?;
+            let (event, span) = event.map_err(|error| Self::syntax(&error, text))?;
             let span = span.byte_range().unwrap_or_default();
             let built = match event {
                 Event::StreamEnd => return Ok(None),
@@ -193,7 +193,7 @@ impl Builder {
         }
     }
 
-    fn syntax(&self, error: &ScanError, text: &str) -> Failure {
+    fn syntax(error: &ScanError, text: &str) -> Failure {
         let mut at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
         while !text.is_char_boundary(at) {
             at -= 1;

@@ -48,18 +48,15 @@ pub(crate) enum NoValue {
 /// The value of an untagged plain scalar, or of any scalar with a core tag (`core_tag` without its `!!`).
 pub(crate) fn resolve(text: &str, core_tag: Option<&str>) -> Result<Scalar, NoValue> {
     let number = |value: f64| if value.is_finite() { Ok(float(value)) } else { Err(NoValue::NotFinite) };
-    let not_as = |tag: &str| Err(NoValue::NotAsTagged(tag.to_owned()));
-    let plain = untagged(text);
-    match (core_tag, plain) {
+    match (core_tag, untagged(text)) {
         (None | Some("float"), Untagged::Float(value)) => number(value),
-        (None | Some("int"), Untagged::Int(value)) => Ok(Scalar::Int(value)),
+        (None | Some("int" | "float"), Untagged::Int(value)) => Ok(Scalar::Int(value)),
         (None | Some("int"), Untagged::Huge(value)) => Ok(Scalar::Float(value as f64)),
-        (Some("float"), Untagged::Int(value)) => Ok(Scalar::Int(value)),
         (None | Some("bool"), Untagged::Bool(value)) => Ok(Scalar::Bool(value)),
         (None | Some("null"), Untagged::Null) => Ok(Scalar::Null),
-        (None, Untagged::Text) => Ok(Scalar::String(text.to_owned())),
-        (Some(tag @ ("int" | "float" | "bool" | "null")), _) => not_as(tag),
-        (Some(_), _) => Ok(Scalar::String(text.to_owned())),
+        (Some(tag @ ("int" | "float" | "bool" | "null")), _) => Err(NoValue::NotAsTagged(tag.to_owned())),
+        // Texts, and whatever any other tag stands before.
+        (None | Some(_), _) => Ok(Scalar::String(text.to_owned())),
     }
 }
 
