@@ -19,6 +19,19 @@ pub struct Endpoint {
     pub load: Arc<Load>,
 }
 
+impl Endpoint {
+    /// The endpoint of `last` where the entry is the same, else a new one that takes over its counters.
+    pub(crate) fn shared_or_new(key: &ObjectKey, target: &Arc<Target>, last: Option<&Arc<Self>>) -> Arc<Self> {
+        match last {
+            Some(last) if last.target == *target => Arc::clone(last),
+            _ => {
+                let load = last.map_or_else(|| Arc::new(Load::default()), |last| Arc::clone(&last.load));
+                Arc::new(Self { key: key.clone(), target: Arc::clone(target), load })
+            }
+        }
+    }
+}
+
 /// What all workers share about a target: atomics only. Each has cache lines of its own (two, as processors fetch them
 /// in pairs), so that requests to one target do not slow down those to another.
 #[derive(Debug, Default)]

@@ -1,3 +1,20 @@
-//! Forwarding: from a picked target to the last byte of its answer.
+//! Forwarding: client connections, the exchange of one request, connections to targets.
+//!
+//! Everything here runs on one worker's thread and shares nothing with other workers but atomics: a worker accepts its
+//! own connections and keeps its own connections to targets. hyper parses and frames both sides; what is added per
+//! request is one match, one pick, a few headers and a guard.
+//!
+//! ```text
+//! client/    accepts, serves HTTP/1.1 and HTTP/2, closes what stands still
+//! exchange/  one request: admit, match, pick, send, answer
+//! upstream/  links to targets: limits, connecting, connections kept for use again
+//! headers/   what an intermediary changes in a message's head
+//! ```
 
+pub(crate) mod client;
+pub(crate) mod clock;
+mod deadline;
+pub mod error;
+pub(crate) mod exchange;
 pub mod headers;
+pub mod upstream;

@@ -1,0 +1,201 @@
+//! A client's byte stream, which notes what the connection waits for and answers where hyper cannot.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::framing::has_content_length;
+use super::state::{ConnectionState, Phase, Verdict};
+use crate::answer::{Reason, raw_http1};
+
+/// A client's byte stream.
+#[derive(Debug)]
+pub(super) struct ClientIo {
+    stream: ClientStream,
+    state: Arc<ConnectionState>,
+    /// Bytes that were read to tell HTTP/2 from HTTP/1.1.
+    ahead: Bytes,
+    /// An answer of ours instead of hyper's bare one, or of none.
+    own: Bytes,
+    /// HTTP/2 is framed by h2, whose bytes mean nothing here.
+    http1: bool,
+}
+
+/// Plain or in TLS.
+#[derive(Debug)]
+pub(super) enum ClientStream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl ClientIo {
+    pub(super) fn new(stream: ClientStream, state: &Arc<ConnectionState>, ahead: Bytes, http1: bool) -> Self {
+        if http1 && !ahead.is_empty() {
+            state.head_bytes(has_content_length(&ahead));
+        }
+        Self { stream, state: Arc::clone(state), ahead, own: Bytes::new(), http1 }
+    }
+
+    /// Writes what is left of our own answer.
+    fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.own.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.own))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.own.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_header_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A client that sent nothing has asked nothing: there is nothing to answer.
+        if self.state.any_bytes() && self.own.is_empty() {
+            self.own = raw_http1(Reason::HeaderTimeout);
+        }
+        let written = self.poll_own(cx);
+        self.state.decide(Verdict::Close);
+        ready!(written)?;
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn note_read(&self, bytes: &[u8]) {
+        if self.http1 && self.state.phase() != Phase::Busy {
+            self.state.head_bytes(has_content_length(bytes));
+        }
+    }
+
+    fn note_write(&self, result: &Poll<io::Result<usize>>) {
+        match result {
+            Poll::Pending => self.state.write_blocked(true),
+            Poll::Ready(_) => self.state.write_progress(),
+        }
+    }
+}
+
+/// hyper's answer to a head that it refuses: a status and no word of why. Anything that was forwarded, and any answer of
+/// ours, has more header fields.
+fn refused_by_parser(bytes: &[u8]) -> Option<Reason> {
+    let bare = bytes.len() < 160 && bytes.ends_with(b"\r\n\r\n") && !bytes.windows(5).any(|part| part == b"\r\nvia");
+    let status = bytes.strip_prefix(b"HTTP/1.1 ").filter(|_| bare)?.get(..3)?;
+    match status {
+        b"400" => Some(Reason::InvalidRequest),
+        b"414" => Some(Reason::UriTooLong),
+        b"431" => Some(Reason::HeadersTooLarge),
+        _ => None,
+    }
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.ahead.is_empty() {
+            let bytes = this.ahead.split_to(this.ahead.len().min(buf.remaining()));
+            buf.put_slice(&bytes);
+            return Poll::Ready(Ok(()));
+        }
+        if this.http1 && this.state.verdict() == Verdict::HeaderTimeout {
+            return this.poll_header_timeout(cx);
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+            this.note_read(bytes);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        ready!(this.poll_own(cx))?;
+        if this.http1
+            && this.state.phase() == Phase::Head
+            && let Some(reason) = refused_by_parser(bytes)
+        {
+            this.own = raw_http1(reason);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let result = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.note_write(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        ready!(this.poll_own(cx))?;
+        let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.note_write(&result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        // HTTP/1.1 heads must pass `poll_write`, which looks for bare answers.
+        !self.http1 && self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_own(cx))?;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_own(cx))?;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+macro_rules! each {
+    ($self:ident, $io:ident => $call:expr) => {
+        match $self.get_mut() {
+            ClientStream::Plain($io) => $call,
+            ClientStream::Tls($io) => $call,
+        }
+    };
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, io => Pin::new(io).poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, io => Pin::new(io).poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(io) => io.is_write_vectored(),
+            Self::Tls(io) => io.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_shutdown(cx))
+    }
+}

@@ -1,0 +1,91 @@
+//! What can go wrong with an exchange, and the one place that turns it into an answer's reason.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::answer::Reason;
+use crate::tls::TargetTlsError;
+
+/// Why an exchange with a target failed. Details are for the log; the client sees the [`Reason`] only.
+#[derive(Debug, Error)]
+pub enum ForwardError {
+    /// The target's name has no address.
+    #[error("cannot resolve {host}: {message}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        message: String,
+    },
+    /// No address took the connection.
+    #[error("cannot connect: {0}")]
+    Connect(#[source] io::Error),
+    /// Connecting took longer than `connections.connectTimeout`.
+    #[error("connecting took too long")]
+    ConnectTimeout,
+    /// The TLS handshake failed.
+    #[error("TLS: {0}")]
+    Tls(#[source] io::Error),
+    /// TLS to the target cannot be set up.
+    #[error("TLS: {0}")]
+    TlsSettings(#[source] TargetTlsError),
+    /// The egress proxy refused to connect to the target.
+    #[error("the egress proxy answered {0}")]
+    EgressRefused(http::StatusCode),
+    /// The HTTP handshake or exchange failed before an answer.
+    #[error("{0}")]
+    Exchange(#[source] hyper::Error),
+    /// All connections are in use and as many requests wait as may.
+    #[error("connections.max and connections.maxPending are reached")]
+    Overloaded,
+    /// The answer's head did not come within `timeouts.request`.
+    #[error("no answer within timeouts.request")]
+    RequestTimeout,
+    /// The client's body stood still.
+    #[error("the client's body stood still")]
+    BodyStalled,
+    /// The client's body is larger than `limits.requestBody`.
+    #[error("the client's body is larger than limits.requestBody")]
+    BodyTooLarge,
+    /// The client's body could not be read.
+    #[error("the client's body could not be read: {0}")]
+    ClientBody(#[source] hyper::Error),
+    /// Something that the table should have made impossible.
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl ForwardError {
+    /// The reason that the client sees.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Resolve { .. } => Reason::DnsFailed,
+            Self::Connect(_) => Reason::UpstreamConnectFailed,
+            Self::EgressRefused(_) => Reason::EgressProxyFailed,
+            Self::ConnectTimeout => Reason::ConnectTimeout,
+            Self::Tls(_) | Self::TlsSettings(_) => Reason::UpstreamTlsFailed,
+            Self::Exchange(error) if error.is_parse() => Reason::UpstreamProtocolError,
+            Self::Exchange(_) => Reason::UpstreamReset,
+            Self::Overloaded => Reason::Overloaded,
+            Self::RequestTimeout => Reason::UpstreamTimeout,
+            Self::BodyStalled => Reason::BodyTimeout,
+            Self::BodyTooLarge => Reason::BodyTooLarge,
+            Self::ClientBody(_) => Reason::InvalidRequest,
+            Self::Internal(_) => Reason::InternalError,
+        }
+    }
+
+    /// Whether nothing was sent because no connection came about: the request may go to another target.
+    pub fn is_connect(&self) -> bool {
+        matches!(
+            self,
+            Self::Resolve { .. }
+                | Self::Connect(_)
+                | Self::ConnectTimeout
+                | Self::Tls(_)
+                | Self::TlsSettings(_)
+                | Self::EgressRefused(_)
+        )
+    }
+}

@@ -1,0 +1,80 @@
+//! Admission: what is refused before anything is matched, and the body held to its limits.
+
+use std::rc::Rc;
+
+use http::header::EXPECT;
+use http::request::Parts;
+use http::{Method, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::Refusal;
+use super::read_ahead::ReadAhead;
+use crate::answer::Reason;
+use crate::forward::client::ClientConnection;
+use crate::forward::headers::{RequestHead, strip_request};
+use crate::forward::upstream::{BodyWatch, RequestBody};
+use crate::worker::Worker;
+
+/// What is known of a request before it is matched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted {
+    /// What the header fields said about this hop.
+    pub(super) head: RequestHead,
+    /// The declared length of the body.
+    pub(super) content_length: Option<u64>,
+}
+
+impl Admitted {
+    /// Whether the client asks for another protocol on this connection.
+    pub(super) fn upgrade(&self) -> bool {
+        self.head.upgrade
+    }
+}
+
+/// Refuses what must not be forwarded, and takes off what was for this hop only.
+pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &Incoming) -> Result<Admitted, Refusal> {
+    if parts.method == Method::CONNECT {
+        return Err(Reason::NotImplemented.into());
+    }
+    let content_length = body.size_hint().exact();
+    let streamed = content_length.is_none();
+    if streamed && parts.version == Version::HTTP_11 && client.state.saw_content_length() {
+        return Err(Reason::AmbiguousFraming.into());
+    }
+    let head = strip_request(&mut parts.headers, parts.version).map_err(|refused| Refusal::from(refused.reason()))?;
+    if content_length != Some(0) || streamed {
+        admit_body(client, parts, content_length)?;
+    }
+    Ok(Admitted { head, content_length })
+}
+
+fn admit_body(client: &ClientConnection, parts: &mut Parts, content_length: Option<u64>) -> Result<(), Refusal> {
+    let limit = client.worker.settings().limits.request_body;
+    if limit != 0 && content_length.is_some_and(|length| length > limit) {
+        return Err(Reason::BodyTooLarge.into());
+    }
+    // hyper answers `100 Continue` when the body is first asked for, which is when the target is there to take it; the
+    // expectation is met here and must not go on.
+    if let Some(expectation) = parts.headers.remove(EXPECT)
+        && !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
+    {
+        return Err(Reason::ExpectationFailed.into());
+    }
+    Ok(())
+}
+
+/// The body as the target gets it, held to the limits of size and of standing still.
+pub(super) fn watched(worker: &Rc<Worker>, body: Option<Incoming>, ahead: Option<Box<ReadAhead>>) -> RequestBody {
+    match (body, ahead) {
+        (_, Some(ahead)) => RequestBody::read_ahead(ahead.frames, ahead.rest, ahead.watch),
+        (Some(body), None) if !body.is_end_stream() => RequestBody::streamed(body, watch(worker)),
+        _ => RequestBody::empty(),
+    }
+}
+
+/// A watch with the limits of the installation.
+pub(super) fn watch(worker: &Rc<Worker>) -> Rc<BodyWatch> {
+    let limits = &worker.settings().limits;
+    BodyWatch::new(worker.clock(), limits.request_body, limits.body_timeout)
+}

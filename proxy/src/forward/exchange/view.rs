@@ -1,0 +1,89 @@
+//! What matching and picking see of a request in the making.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use http::Version;
+use http::header::HOST;
+use http::request::Parts;
+
+use super::Refusal;
+use super::admit::Admitted;
+use crate::answer::Reason;
+use crate::forward::client::ClientConnection;
+use crate::matching::normalise;
+use crate::request::{BodyFacts, IdentityHeaders, RequestView};
+
+/// A request's host and path in normal form, and what is known of its client.
+#[derive(Debug)]
+pub(super) struct View<'a> {
+    pub(super) host: Cow<'a, str>,
+    pub(super) path: Cow<'a, str>,
+    pub(super) client_ip: IpAddr,
+    /// The path or host is not as the client wrote it.
+    query: Option<&'a str>,
+    content_length: Option<u64>,
+    tls: bool,
+    received: Instant,
+    identity: &'a IdentityHeaders,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn of(
+        client: &'a ClientConnection,
+        parts: &'a Parts,
+        admitted: &Admitted,
+        received: Instant,
+    ) -> Result<Self, Refusal> {
+        let path = normalise::path(parts.uri.path()).map_err(|_| Reason::InvalidRequest)?;
+        Ok(Self {
+            host: host(parts)?,
+            path,
+            client_ip: client.forwarded.client_ip(&parts.headers),
+            query: parts.uri.query(),
+            content_length: admitted.content_length,
+            tls: client.tls,
+            received,
+            identity: &client.worker.settings().identity,
+        })
+    }
+
+    pub(super) fn request(&'a self, parts: &'a Parts, body: Option<&'a BodyFacts>) -> RequestView<'a> {
+        RequestView {
+            method: &parts.method,
+            host: &self.host,
+            path: &self.path,
+            query: self.query,
+            headers: &parts.headers,
+            content_length: self.content_length,
+            client_ip: self.client_ip,
+            tls: self.tls,
+            received: self.received,
+            identity: self.identity,
+            body,
+        }
+    }
+
+    pub(super) fn query(&self) -> Option<&'a str> {
+        self.query
+    }
+}
+
+/// The host that the request is for: the target URI's where it has one (RFC 9112, 3.2.2), else the one `Host` field that
+/// HTTP/1.1 requires (3.2).
+fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
+    let refused = || Refusal::from(Reason::InvalidRequest);
+    let mut fields = parts.headers.get_all(HOST).iter();
+    let field = fields.next();
+    if fields.next().is_some() {
+        return Err(refused());
+    }
+    let text = match (parts.uri.authority(), field) {
+        (Some(authority), _) => authority.as_str(),
+        (None, Some(field)) => field.to_str().map_err(|_| refused())?,
+        (None, None) if parts.version == Version::HTTP_10 => "",
+        (None, None) => return Err(refused()),
+    };
+    normalise::host(text).map_err(|_| refused())
+}

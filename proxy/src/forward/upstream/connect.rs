@@ -1,0 +1,196 @@
+//! Opening a connection: resolve, connect, go through the egress proxy, TLS, HTTP handshake.
+//!
+//! The cold path: it may allocate and use tokio's timers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Empty;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use sluicegate_table::{EgressProxy, Protocol};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::client::TlsStream;
+
+use super::body::RequestBody;
+use super::gate::Permit;
+use super::io::UpstreamIo;
+use super::link::Link;
+use crate::forward::error::ForwardError;
+use crate::resolve::Resolver;
+use crate::tls::{Alpn, TargetTlsCache};
+use crate::worker::LocalExecutor;
+
+/// Stream windows small enough that a hundred slow answers fit the connection's window, so that none stalls the others.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
+/// How large an answer's head may be, and how much of a body is read at a time.
+const READ_BUFFER: usize = 256 * 1024;
+
+/// What opening a connection needs, per worker.
+#[derive(Debug)]
+pub(crate) struct Dialer {
+    resolver: Resolver,
+    tls: Arc<TargetTlsCache>,
+}
+
+/// A new connection, by the protocol that was agreed on. Its task runs until it is closed, and holds the permit.
+pub(super) enum Fresh {
+    Http1(http1::SendRequest<RequestBody>),
+    Http2(http2::SendRequest<RequestBody>),
+}
+
+impl Dialer {
+    pub(crate) fn new(resolver: Resolver, tls: Arc<TargetTlsCache>) -> Self {
+        Self { resolver, tls }
+    }
+
+    /// Opens a connection over `link` within `connections.connectTimeout`.
+    pub(super) async fn dial(&self, link: &Arc<Link>, permit: Permit, upgrade: bool) -> Result<Fresh, ForwardError> {
+        let connecting = self.handshake(link, permit, upgrade);
+        match tokio::time::timeout(link.terms.connections.connect_timeout, connecting).await {
+            Ok(result) => result,
+            Err(_) => Err(ForwardError::ConnectTimeout),
+        }
+    }
+
+    async fn handshake(&self, link: &Arc<Link>, permit: Permit, upgrade: bool) -> Result<Fresh, ForwardError> {
+        let (io, http2) = self.stream(link, upgrade).await?;
+        let io = TokioIo::new(io);
+        if http2 {
+            let (sender, connection) = http2::Builder::new(LocalExecutor)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .handshake(io)
+                .await
+                .map_err(ForwardError::Exchange)?;
+            drive(permit, link, connection);
+            Ok(Fresh::Http2(sender))
+        } else {
+            let (sender, connection) = http1::Builder::new()
+                .writev(false)
+                .max_buf_size(READ_BUFFER)
+                .handshake(io)
+                .await
+                .map_err(ForwardError::Exchange)?;
+            drive(permit, link, connection.with_upgrades());
+            Ok(Fresh::Http1(sender))
+        }
+    }
+
+    /// The byte stream, and whether HTTP/2 is spoken on it.
+    async fn stream(&self, link: &Link, upgrade: bool) -> Result<(UpstreamIo, bool), ForwardError> {
+        let terms = &link.terms;
+        let http2 = terms.protocol == Protocol::H2c;
+        let tls = terms.protocol == Protocol::Https;
+        let alpn = if upgrade { Alpn::Http1 } else { Alpn::Http2OrHttp1 };
+        match &terms.egress_proxy {
+            None => {
+                let tcp = self.connect(&terms.host, terms.port, terms.connections.connect_timeout).await?;
+                if !tls {
+                    return Ok((UpstreamIo::Plain(tcp), http2));
+                }
+                let stream = self.secure(link, tcp, alpn).await?;
+                let http2 = speaks_http2(&stream);
+                Ok((UpstreamIo::Tls(Box::new(stream)), http2))
+            }
+            Some(proxy) => {
+                let tcp = self.connect(&proxy.host, proxy.port, terms.connections.connect_timeout).await?;
+                if terms.protocol == Protocol::Http {
+                    return Ok((UpstreamIo::Plain(tcp), false));
+                }
+                let tunnel = tunnel(link, proxy, tcp).await?;
+                if !tls {
+                    return Ok((UpstreamIo::Tunnel(Box::new(tunnel)), http2));
+                }
+                let stream = self.secure(link, tunnel, alpn).await?;
+                let http2 = speaks_http2(&stream);
+                Ok((UpstreamIo::TlsTunnel(Box::new(stream)), http2))
+            }
+        }
+    }
+
+    /// A TCP connection to the first address that takes one. Each address gets an equal part of what time is left, so
+    /// that one that does not answer leaves some to the others.
+    async fn connect(&self, host: &str, port: u16, within: Duration) -> Result<TcpStream, ForwardError> {
+        let addresses = self
+            .resolver
+            .resolve(host)
+            .await
+            .map_err(|error| ForwardError::Resolve { host: host.to_owned(), message: error.to_string() })?;
+        let share = within / u32::try_from(addresses.iter().count().max(1)).unwrap_or(u32::MAX);
+        let mut failure = None;
+        for address in addresses.iter() {
+            match tokio::time::timeout(share, connect_to(address, port)).await {
+                Ok(Ok(tcp)) => return Ok(tcp),
+                Ok(Err(error)) => failure = Some(ForwardError::Connect(error)),
+                Err(_) => failure = Some(ForwardError::ConnectTimeout),
+            }
+        }
+        Err(failure.unwrap_or_else(|| ForwardError::Resolve {
+            host: host.to_owned(),
+            message: "the name has no address".to_owned(),
+        }))
+    }
+
+    async fn secure<S>(&self, link: &Link, stream: S, alpn: Alpn) -> Result<TlsStream<S>, ForwardError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let tls = link.tls(&self.tls, alpn).map_err(ForwardError::TlsSettings)?;
+        tls.connect(stream).await.map_err(ForwardError::Tls)
+    }
+}
+
+fn speaks_http2<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(b"h2")
+}
+
+async fn connect_to(address: IpAddr, port: u16) -> std::io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_nodelay(true)?;
+    socket.connect(SocketAddr::new(address, port)).await
+}
+
+/// Asks the egress proxy to connect to the target (RFC 9110, 9.3.6).
+async fn tunnel(
+    link: &Link,
+    proxy: &EgressProxy,
+    tcp: TcpStream,
+) -> Result<TokioIo<hyper::upgrade::Upgraded>, ForwardError> {
+    let (mut sender, connection) =
+        http1::handshake::<_, Empty<Bytes>>(TokioIo::new(tcp)).await.map_err(ForwardError::Exchange)?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(%error, "the connection to the egress proxy failed");
+        }
+    });
+    let host = &link.terms.host;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let authority = format!("{host}:{}", link.terms.port);
+    let request = Request::connect(&authority)
+        .header(http::header::HOST, &authority)
+        .body(Empty::new())
+        .map_err(|_| ForwardError::Internal("the target's host is no authority"))?;
+    let response = sender.send_request(request).await.map_err(ForwardError::Exchange)?;
+    if response.status() != StatusCode::OK {
+        tracing::debug!(proxy = %proxy.host, status = %response.status(), "the egress proxy refused");
+        return Err(ForwardError::EgressRefused(response.status()));
+    }
+    hyper::upgrade::on(response).await.map(TokioIo::new).map_err(ForwardError::Exchange)
+}
+
+/// Runs a connection until it is closed; only then may another be opened in its place.
+fn drive(permit: Permit, link: &Link, connection: impl Future<Output = hyper::Result<()>> + 'static) {
+    let host = link.terms.host.clone();
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, %host, "a connection to a target failed");
+        }
+        drop(permit);
+    });
+}

@@ -1,0 +1,123 @@
+//! A link: one target on one pool's terms, shared by all workers.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use http::HeaderValue;
+use http::uri::{Authority, Scheme};
+use sluicegate_table::{Connections, EgressProxy, Pool, Protocol, Target, Tls};
+
+use super::gate::Gate;
+use crate::tls::{Alpn, TargetTls, TargetTlsCache, TargetTlsError};
+
+/// Tells links apart; never used twice in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkId(u64);
+
+/// One target on one pool's terms. An edit that changes neither keeps the link, and with it the open connections.
+#[derive(Debug)]
+pub struct Link {
+    pub(super) id: LinkId,
+    pub(super) terms: Terms,
+    pub(super) gate: Arc<Gate>,
+    pub(super) idle: AtomicU32,
+    /// `host` or `host:port`, as in a URI and a `Host` header; `None` when the host is no valid authority.
+    authority: Option<(Authority, HeaderValue)>,
+    /// TLS settings by what is offered, kept so that sessions can be resumed.
+    tls: OnceLock<TargetTls>,
+    tls_http1: OnceLock<TargetTls>,
+}
+
+/// Everything that decides whether a connection serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) protocol: Protocol,
+    pub(super) tls: Tls,
+    pub(super) egress_proxy: Option<EgressProxy>,
+    pub(super) connections: Connections,
+}
+
+impl Link {
+    /// The link of `last` where the terms are the same, else a new one.
+    pub(crate) fn shared_or_new(target: &Target, pool: &Pool, last: Option<&Arc<Self>>) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let terms = Terms {
+            host: target.host.clone(),
+            port: target.port,
+            protocol: target.protocol,
+            tls: target.tls.clone(),
+            egress_proxy: pool.egress_proxy.clone(),
+            connections: pool.connections.clone(),
+        };
+        match last {
+            Some(last) if last.terms == terms => Arc::clone(last),
+            _ => Arc::new(Self {
+                id: LinkId(NEXT.fetch_add(1, Ordering::Relaxed)),
+                gate: Gate::new(terms.connections.max, terms.connections.max_pending),
+                idle: AtomicU32::new(0),
+                authority: authority(&terms),
+                tls: OnceLock::new(),
+                tls_http1: OnceLock::new(),
+                terms,
+            }),
+        }
+    }
+
+    /// Tells this link from all others.
+    pub fn id(&self) -> LinkId {
+        self.id
+    }
+
+    /// Connections that are open or being opened, in all workers.
+    pub fn open(&self) -> u32 {
+        self.gate.open()
+    }
+
+    /// Connections that wait for a request, in all workers.
+    pub fn idle(&self) -> u32 {
+        self.idle.load(Ordering::Relaxed)
+    }
+
+    /// Requests that wait for a connection, in all workers.
+    pub fn pending(&self) -> u32 {
+        self.gate.pending()
+    }
+
+    /// TLS to this link's target.
+    pub(super) fn tls(&self, cache: &TargetTlsCache, alpn: Alpn) -> Result<&TargetTls, TargetTlsError> {
+        let kept = match alpn {
+            Alpn::Http2OrHttp1 => &self.tls,
+            Alpn::Http1 => &self.tls_http1,
+        };
+        if let Some(tls) = kept.get() {
+            return Ok(tls);
+        }
+        let tls = cache.get(&self.terms.host, &self.terms.tls, alpn)?;
+        Ok(kept.get_or_init(|| tls))
+    }
+
+    pub(crate) fn authority(&self) -> Option<(&Authority, &HeaderValue)> {
+        self.authority.as_ref().map(|(authority, value)| (authority, value))
+    }
+
+    pub(crate) fn scheme(&self) -> Scheme {
+        match self.terms.protocol {
+            Protocol::Http | Protocol::H2c => Scheme::HTTP,
+            Protocol::Https => Scheme::HTTPS,
+        }
+    }
+
+    /// Whether requests name the target in absolute form, because a forward proxy reads them.
+    pub(crate) fn absolute_form(&self) -> bool {
+        self.terms.egress_proxy.is_some() && self.terms.protocol == Protocol::Http
+    }
+}
+
+fn authority(terms: &Terms) -> Option<(Authority, HeaderValue)> {
+    let host = if terms.host.contains(':') { format!("[{}]", terms.host) } else { terms.host.clone() };
+    let usual = if terms.protocol == Protocol::Https { 443 } else { 80 };
+    let text = if terms.port == usual { host } else { format!("{host}:{}", terms.port) };
+    Some((text.parse().ok()?, text.parse().ok()?))
+}

@@ -1,0 +1,17 @@
+//! Connections to targets.
+//!
+//! A [`Link`] is shared by all workers: what a pool says about the connections to one target, and the [`gate`] that holds
+//! them to their number. [`Connections`] are one worker's own connections over one link. The pool is ours rather than
+//! hyper-util's because that one takes a lock over all hosts and a boxed future for each request.
+
+mod body;
+mod connect;
+mod connections;
+mod gate;
+mod io;
+mod link;
+
+pub(crate) use body::{BodyWatch, RequestBody};
+pub(crate) use connect::Dialer;
+pub(crate) use connections::{Checkout, Connections, Http1, Stream};
+pub use link::{Link, LinkId};

@@ -1,0 +1,58 @@
+//! The snapshot in force, shared by all workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use sluicegate_table::Table;
+
+use super::snapshot::Snapshot;
+use crate::matching::BadPattern;
+
+/// The snapshot in force. Workers compare [`Current::generation`] once per request and load the snapshot only when it
+/// has grown.
+#[derive(Debug)]
+pub struct Current {
+    snapshot: ArcSwap<Snapshot>,
+    generation: AtomicU64,
+    applying: tokio::sync::Notify,
+}
+
+impl Default for Current {
+    fn default() -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            generation: AtomicU64::new(0),
+            applying: tokio::sync::Notify::new(),
+        }
+    }
+}
+
+impl Current {
+    /// Builds the snapshot of `table` and puts it in force. Only one caller at a time may apply.
+    ///
+    /// # Errors
+    /// When a pattern of the table cannot be compiled; the snapshot in force stays.
+    pub fn apply(&self, table: Arc<Table>) -> Result<(), BadPattern> {
+        let next = Snapshot::build(table, &self.snapshot.load())?;
+        self.snapshot.store(Arc::new(next));
+        self.generation.fetch_add(1, Ordering::Release);
+        self.applying.notify_waiters();
+        Ok(())
+    }
+
+    /// The snapshot in force.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// How often a snapshot was put in force; 0: never, so nothing can be served.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Returns when a snapshot was put in force after the call.
+    pub async fn changed(&self) {
+        self.applying.notified().await;
+    }
+}

@@ -1,0 +1,12 @@
+//! Receiving: from a version of the table to the snapshot that workers serve from.
+//!
+//! A snapshot is immutable and swapped whole, so that no request sees half an edit. What did not change between two
+//! versions is shared: pools keep their sequence and their connections, endpoints their counters.
+
+mod current;
+mod pool;
+mod snapshot;
+
+pub use current::Current;
+pub use pool::{MemberRuntime, PoolRuntime, Reach};
+pub use snapshot::{RouteRuntime, Snapshot};

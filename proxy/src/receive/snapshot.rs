@@ -1,0 +1,122 @@
+//! One version of the table, ready to serve from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sluicegate_table::{Backend, InlinePool, ObjectKey, Route, Table};
+
+use super::pool::PoolRuntime;
+use crate::endpoint::Endpoint;
+use crate::forward::headers::{HeaderRewrite, UnusableHeaders};
+use crate::matching::{BadPattern, Matcher, RouteIndex};
+
+/// One version of the table, ready to serve from.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// The table it was built from.
+    pub table: Arc<Table>,
+    /// The index over the routes.
+    pub matcher: Matcher,
+    routes: Vec<Arc<RouteRuntime>>,
+    pools: HashMap<ObjectKey, Arc<PoolRuntime>>,
+    endpoints: HashMap<ObjectKey, Arc<Endpoint>>,
+}
+
+/// A route, ready to serve from.
+#[derive(Debug)]
+pub struct RouteRuntime {
+    /// The Rule's key.
+    pub key: ObjectKey,
+    /// The entry.
+    pub route: Arc<Route>,
+    /// Where its requests go; `None` when the table has no such pool.
+    pub pool: Option<Arc<PoolRuntime>>,
+    /// The Rule's header changes.
+    pub rewrite: Result<HeaderRewrite, UnusableHeaders>,
+}
+
+impl Snapshot {
+    /// Builds the snapshot of `table`, sharing with `previous` what did not change.
+    ///
+    /// # Errors
+    /// Names the route and the pattern that cannot be compiled.
+    pub fn build(table: Arc<Table>, previous: &Self) -> Result<Self, BadPattern> {
+        let matcher = Matcher::new(table.routes.iter().map(|(key, route)| (key, route.as_ref())))?;
+        let endpoints: HashMap<ObjectKey, Arc<Endpoint>> = table
+            .targets
+            .iter()
+            .map(|(key, target)| (key.clone(), Endpoint::shared_or_new(key, target, previous.endpoints.get(key))))
+            .collect();
+        let pools: HashMap<ObjectKey, Arc<PoolRuntime>> = table
+            .pools
+            .iter()
+            .map(|(key, pool)| {
+                let find = |target: &ObjectKey| endpoints.get(target).cloned();
+                (key.clone(), PoolRuntime::shared_or_new(key, pool, find, previous.pools.get(key)))
+            })
+            .collect();
+        let last_routes: HashMap<&ObjectKey, &Arc<RouteRuntime>> =
+            previous.routes.iter().map(|route| (&route.key, route)).collect();
+        let routes = table
+            .routes
+            .iter()
+            .map(|(key, route)| RouteRuntime::shared_or_new(key, route, &pools, last_routes.get(key).copied()))
+            .collect();
+        Ok(Self { table, matcher, routes, pools, endpoints })
+    }
+
+    /// The route at a position that the matcher found.
+    pub fn route(&self, index: RouteIndex) -> Option<&Arc<RouteRuntime>> {
+        self.routes.get(index.0 as usize)
+    }
+
+    /// All routes, in the order of their keys.
+    pub fn routes(&self) -> &[Arc<RouteRuntime>] {
+        &self.routes
+    }
+
+    /// All pools: those of Upstreams, and those written in Rules.
+    pub fn pools(&self) -> impl Iterator<Item = &Arc<PoolRuntime>> {
+        let inline = self.routes.iter().filter_map(|route| match route.route.backend {
+            Backend::Inline(_) => route.pool.as_ref(),
+            Backend::Pool(_) => None,
+        });
+        self.pools.values().chain(inline)
+    }
+}
+
+impl RouteRuntime {
+    fn shared_or_new(
+        key: &ObjectKey,
+        route: &Arc<Route>,
+        pools: &HashMap<ObjectKey, Arc<PoolRuntime>>,
+        last: Option<&Arc<Self>>,
+    ) -> Arc<Self> {
+        let pool = match &route.backend {
+            Backend::Pool(pool) => pools.get(pool).cloned(),
+            Backend::Inline(inline) => Some(inline_pool(key, inline, last.and_then(|last| last.pool.as_ref()))),
+        };
+        let same_pool = |last: &Self| match (&last.pool, &pool) {
+            (Some(last), Some(now)) => Arc::ptr_eq(last, now),
+            (None, None) => true,
+            _ => false,
+        };
+        match last {
+            Some(last) if Arc::ptr_eq(&last.route, route) && same_pool(last) => Arc::clone(last),
+            _ => Arc::new(Self {
+                key: key.clone(),
+                route: Arc::clone(route),
+                pool,
+                rewrite: HeaderRewrite::for_route(&route.request_headers),
+            }),
+        }
+    }
+}
+
+fn inline_pool(rule: &ObjectKey, inline: &InlinePool, last: Option<&Arc<PoolRuntime>>) -> Arc<PoolRuntime> {
+    let find = |key: &ObjectKey| {
+        let (_, target) = inline.targets.iter().find(|(name, _)| name == key)?;
+        Some(Endpoint::shared_or_new(key, &Arc::new(target.clone()), last.and_then(|last| last.endpoint(key))))
+    };
+    PoolRuntime::shared_or_new(rule, &Arc::new(inline.pool.clone()), find, last)
+}

@@ -1,0 +1,211 @@
+//! Workers: one thread each with a current-thread runtime, its own listeners and its own connections to targets.
+//!
+//! Workers share the snapshot in force and atomics, nothing else, so that a request never waits for another core.
+
+mod local_snapshot;
+mod run;
+mod settings;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use tokio::sync::Notify;
+
+pub(crate) use local_snapshot::LocalSnapshot;
+pub(crate) use run::{Socket, WorkerStart};
+pub(crate) use settings::Settings;
+
+use crate::forward::client::{ConnectionState, Patience, Sweeper};
+use crate::forward::clock::Clock;
+use crate::forward::upstream::{Connections, Dialer, Link, LinkId};
+use crate::observe::access_log::WorkerLog;
+use crate::observe::metrics::{RouteShard, WorkerMetrics};
+use crate::receive::Current;
+
+/// Tells workers apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WorkerId(pub(crate) usize);
+
+/// One worker. Stays on its thread.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    id: WorkerId,
+    settings: Arc<Settings>,
+    current: Arc<Current>,
+    generation: Cell<u64>,
+    local: RefCell<Rc<LocalSnapshot>>,
+    links: RefCell<HashMap<LinkId, Rc<Connections>>>,
+    dialer: Dialer,
+    clock: Rc<Clock>,
+    sweeper: RefCell<Sweeper>,
+    metrics: WorkerMetrics,
+    unmatched: RouteShard,
+    access_log: WorkerLog,
+    alive: Cell<usize>,
+    quiet: Notify,
+}
+
+/// Runs hyper's HTTP/2 tasks on the worker's own thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalExecutor;
+
+impl<F> hyper::rt::Executor<F> for LocalExecutor
+where
+    F: Future + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+impl Worker {
+    fn new(
+        id: WorkerId,
+        settings: Arc<Settings>,
+        current: Arc<Current>,
+        dialer: Dialer,
+        metrics: WorkerMetrics,
+        access_log: WorkerLog,
+    ) -> Rc<Self> {
+        let worker = Rc::new(Self {
+            id,
+            settings,
+            generation: Cell::new(0),
+            local: RefCell::new(LocalSnapshot::new(current.load())),
+            current,
+            links: RefCell::default(),
+            dialer,
+            clock: Clock::new(),
+            sweeper: RefCell::default(),
+            unmatched: metrics.unmatched(),
+            metrics,
+            access_log,
+            alive: Cell::new(0),
+            quiet: Notify::new(),
+        });
+        worker.refresh();
+        worker
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn clock(&self) -> &Rc<Clock> {
+        &self.clock
+    }
+
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    pub(crate) fn metrics(&self) -> &WorkerMetrics {
+        &self.metrics
+    }
+
+    pub(crate) fn access_log(&self) -> &WorkerLog {
+        &self.access_log
+    }
+
+    /// Counts a request that no route took.
+    pub(crate) fn record_unmatched(&self, method: &Method, status: StatusCode, took: Duration) {
+        self.unmatched.record(method, status, took);
+    }
+
+    /// The snapshot in force, for one request to keep to its end.
+    pub(crate) fn snapshot(&self) -> Rc<LocalSnapshot> {
+        if self.generation.get() != self.current.generation() {
+            self.refresh();
+        }
+        Rc::clone(&self.local.borrow())
+    }
+
+    /// Takes the snapshot in force, and lets go of the connections that it has no use for.
+    #[cold]
+    fn refresh(&self) {
+        let generation = self.current.generation();
+        let snapshot = self.current.load();
+        let used: HashSet<LinkId> = snapshot
+            .pools()
+            .flat_map(|pool| pool.members())
+            .filter_map(|member| member.reach.as_ref())
+            .map(|reach| reach.link.id())
+            .collect();
+        self.links.borrow_mut().retain(|id, connections| {
+            let keep = used.contains(id);
+            if !keep {
+                connections.retire();
+            }
+            keep
+        });
+        *self.local.borrow_mut() = LocalSnapshot::new(snapshot);
+        self.generation.set(generation);
+    }
+
+    /// This worker's connections over a link.
+    fn connections(&self, link: &Arc<Link>) -> Rc<Connections> {
+        let mut links = self.links.borrow_mut();
+        Rc::clone(links.entry(link.id()).or_insert_with(|| Connections::new(link, self.id)))
+    }
+
+    /// Puts a client connection under the sweep.
+    pub(crate) fn watch(&self, state: &Arc<ConnectionState>) -> usize {
+        self.sweeper.borrow_mut().insert(state, self.clock.now())
+    }
+
+    /// Takes a client connection out of the sweep.
+    pub(crate) fn unwatch(&self, key: usize) {
+        self.sweeper.borrow_mut().remove(key);
+    }
+
+    /// Counts something that shutting down waits for, until it is dropped.
+    pub(crate) fn enter(self: &Rc<Self>) -> Alive {
+        self.alive.set(self.alive.get() + 1);
+        Alive(Rc::clone(self))
+    }
+
+    /// One tick: moves the clock on and judges everything that may stand still.
+    fn tick(&self) {
+        self.clock.tick();
+        let now = self.clock.now();
+        let limits = &self.settings.limits;
+        let patience = Patience { header: limits.header_timeout, idle: limits.idle_timeout };
+        self.sweeper.borrow_mut().sweep(now, patience);
+        if self.generation.get() != self.current.generation() {
+            self.refresh();
+        }
+        for connections in self.links.borrow().values() {
+            connections.sweep(now);
+        }
+    }
+
+    /// Asks every client connection to finish.
+    fn drain(&self) {
+        self.sweeper.borrow_mut().drain();
+    }
+
+    /// Returns when no client connection is left.
+    async fn until_quiet(&self) {
+        while self.alive.get() > 0 {
+            self.quiet.notified().await;
+        }
+    }
+}
+
+/// Something that shutting down waits for.
+#[derive(Debug)]
+pub(crate) struct Alive(Rc<Worker>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        let left = self.0.alive.get().saturating_sub(1);
+        self.0.alive.set(left);
+        if left == 0 {
+            self.0.quiet.notify_one();
+        }
+    }
+}
