@@ -1,7 +1,7 @@
 //! A target at run time: its entry of the table and what all workers share about it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use sluicegate_table::{ObjectKey, Target};
@@ -38,7 +38,7 @@ impl Endpoint {
 #[repr(align(128))]
 pub struct Load {
     in_flight: AtomicU32,
-    picks: AtomicU64,
+    picked: AtomicBool,
     /// The time to the answer's head.
     pub(crate) latency: PeakEwma,
 }
@@ -49,9 +49,9 @@ impl Load {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// How often it was picked since the process started.
-    pub fn picks(&self) -> u64 {
-        self.picks.load(Ordering::Relaxed)
+    /// Whether it was ever picked.
+    pub fn was_picked(&self) -> bool {
+        self.picked.load(Ordering::Relaxed)
     }
 }
 
@@ -60,14 +60,17 @@ impl Load {
 pub struct InFlight(Arc<Load>);
 
 impl InFlight {
-    /// Counts one pick and one request in flight.
+    /// Counts one request in flight, from its pick on.
     pub fn begin(load: &Arc<Load>) -> Self {
-        load.picks.fetch_add(1, Ordering::Relaxed);
+        if !load.was_picked() {
+            load.picked.store(true, Ordering::Relaxed);
+        }
         load.in_flight.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(load))
     }
 
-    /// Records the time from sending until the answer's head.
+    /// Records the time from sending until the answer's head. Of use only where the pool
+    /// [`compares latency`](crate::pick::Balancer::compares_latency).
     pub fn answered_after(&self, time: Duration) {
         self.0.latency.observe(time, Instant::now());
     }

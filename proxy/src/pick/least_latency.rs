@@ -45,7 +45,7 @@ impl Algorithm for LeastLatency {
         let now = Tick::at(among.now);
         least::choose(among, run, &self.turns, |candidate| {
             if run == Run::Real {
-                candidate.load.latency.expect_answer(candidate.load.picks(), now);
+                candidate.load.latency.expect_answer(candidate.load.was_picked(), now);
             }
             score(candidate, now)
         })
@@ -60,8 +60,8 @@ fn score(candidate: &Candidate, now: Tick) -> f64 {
     let load: &Load = &candidate.load;
     let seconds = match load.latency.seconds(now) {
         Some(seconds) => seconds,
-        None if load.picks() == 0 => 0.0,
-        None => UNMEASURED.as_secs_f32(),
+        None if load.was_picked() => UNMEASURED.as_secs_f32(),
+        None => 0.0,
     };
     f64::from(seconds) * (f64::from(load.in_flight()) + 1.0) / f64::from(candidate.weight)
 }
@@ -88,10 +88,10 @@ impl PeakEwma {
         });
     }
 
-    /// Starts with [`UNMEASURED`] where nothing is known after the first of `picks`, so that even a target that never
-    /// answers fades and is tried again.
-    fn expect_answer(&self, picks: u64, now: Tick) {
-        if picks > 0 && self.0.load(Ordering::Relaxed) == 0 {
+    /// Starts with [`UNMEASURED`] where nothing is known of a target that was picked, so that even one that never answers
+    /// fades and is tried again.
+    fn expect_answer(&self, was_picked: bool, now: Tick) {
+        if was_picked && self.0.load(Ordering::Relaxed) == 0 {
             let first = pack(UNMEASURED.as_secs_f32(), now);
             // Where it fails, another worker has been here first.
             let _ = self.0.compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed);

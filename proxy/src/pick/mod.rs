@@ -104,15 +104,22 @@ impl Balancer {
             && self.levels.iter().any(|level| level.candidates.len() > 1)
     }
 
+    /// Whether picks depend on the times that [`InFlight::answered_after`](crate::endpoint::InFlight::answered_after)
+    /// records; where they do not, nobody needs to look at the clock for them.
+    pub fn compares_latency(&self) -> bool {
+        self.algorithm == Algorithm::LeastLatency
+    }
+
     /// Picks a member, passing over those already `tried` for this request.
     pub fn pick(&self, request: &RequestView<'_>, tried: &[MemberIndex]) -> Result<Picked, NoUsableTarget> {
         let (level, choice) = self.choose(request, tried, Run::Real).ok_or(NoUsableTarget)?;
         let member = level.candidates.get(choice.position).ok_or(NoUsableTarget)?.member;
-        let set_cookie = match &self.affinity {
-            Some(affinity) if choice.because != Because::Affine => affinity.set_cookie(member, request.tls),
-            _ => None,
-        };
-        Ok(Picked { member, set_cookie })
+        match &self.affinity {
+            Some(affinity) if choice.because != Because::Affine => {
+                Ok(Picked { member, set_cookie: affinity.set_cookie(member, request.tls) })
+            }
+            _ => Ok(Picked { member, set_cookie: None }),
+        }
     }
 
     /// The level in use and the choice within it.

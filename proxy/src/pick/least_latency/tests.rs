@@ -59,6 +59,12 @@ fn each_is_tried_once_and_then_the_fast_one_is_used() {
 }
 
 #[test]
+fn only_its_pools_want_times() {
+    assert!(Scene::new(&[100], &[1]).balancer.compares_latency());
+    assert!(!Fixture::new(Algorithm::LeastConnections, &[100]).balancer().compares_latency());
+}
+
+#[test]
 fn requests_in_flight_count() {
     let mut scene = Scene::new(&[1; 2], &[10, 25]);
     scene.requests(4);
