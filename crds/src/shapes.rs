@@ -271,7 +271,12 @@ fn not_reserved(variable: &str, more: &str) -> Value {
 }
 
 fn not_reserved_each(more: &str) -> Value {
-    rule(&format!("self.all(name, {})", not_reserved_expression("name", more)), RESERVED_MESSAGE)
+    rule(
+        &format!("self.all(name, {})", not_reserved_expression("name", more)),
+        "headers of the connection and the framing are the proxy's and cannot be written: Connection, Content-Length, \
+         Expect, HTTP2-Settings, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade; Host can be set, \
+         not added",
+    )
 }
 
 fn header_name_value(more_rules: &[Value]) -> Value {
