@@ -71,6 +71,9 @@ pub(crate) fn type_hint(expected: &str, node: &Node, values: Values) -> Option<S
 
 /// What to write where a field is unknown.
 pub(crate) fn unknown_field_hint(field: &str, known: &[&str]) -> Option<String> {
+    if matches!(field, "true" | "false") {
+        return Some("y, n, yes, no, on and off are booleans unless they are in quotes".to_owned());
+    }
     suggest::hint(field, known).or_else(|| match known {
         [] => None,
         known if known.len() <= 16 => Some(format!("the fields here are {}", known.join(", "))),

@@ -82,6 +82,14 @@ impl KindSchema {
     }
 }
 
+#[cfg(test)]
+impl KindSchema {
+    /// What the schema demands and the walk does not know.
+    pub(crate) fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+}
+
 /// The schema of a `v1 Secret`.
 pub(crate) fn secret_schema() -> &'static Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();

@@ -7,6 +7,8 @@ mod cel;
 mod compile;
 mod describe;
 mod kinds;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub(crate) use kinds::{KindSchema, config_map_schema, secret_schema};

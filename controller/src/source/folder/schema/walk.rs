@@ -148,7 +148,9 @@ impl Walk {
                 self.report(Path::Key(path, name).field(), place, message, None);
             }
         }
-        let count = json.len() as u64;
+        // Those that were refused count too.
+        let refused = |entry: &&Entry| entry.value.value != Value::Null && !json.contains_key(&entry.key);
+        let count = (json.len() + entries.iter().filter(refused).count()) as u64;
         self.bounds(count, object.min, object.max, "fields", place, path);
         Json::Object(json)
     }

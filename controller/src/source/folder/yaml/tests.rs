@@ -103,7 +103,7 @@ fn aliases_stand_where_they_are_used_and_cannot_explode() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = format!("*a{}, ", level - 1).repeat(10);
-        bomb.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+        bomb += &format!("a{level}: &a{level} [{below}]\n");
     }
     assert!(parse(&bomb).remove(0).unwrap_err().message.contains("aliases"));
     assert!(parse("a: &x [*x]").remove(0).unwrap_err().message.contains("contains itself"));
