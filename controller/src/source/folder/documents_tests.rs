@@ -2,6 +2,7 @@
 
 use super::super::finding::Style;
 use super::*;
+use crate::objects::{Candidate, SecretData};
 
 const TARGET: &str =
     "apiVersion: sluicegate.dev/v1alpha1\nkind: Target\nmetadata: {name: one}\nspec: {host: a.example.com, port: 80}\n";
@@ -118,6 +119,23 @@ fn a_status_is_left_out_with_a_warning() {
     let parsed = read(&format!("{TARGET}status: {{conditions: 5}}\n"));
     assert!(matches!(&parsed.objects[0].content, Content::Target(Candidate::Valid(_))));
     assert_eq!((parsed.findings.len(), parsed.findings[0].is_error()), (1, false));
+}
+
+#[test]
+fn what_did_not_change_is_not_checked_again() {
+    let nothing: Environment<'_> = &|_| None;
+    let first = read_again("a.yaml", &format!("{TARGET}---\n{}", TARGET.replace("port: 80", "prt: 80")), nothing, None);
+    let text = format!("# new\n---\n{}---\n{}", TARGET.replace("one", "two"), TARGET.replace("port: 80", "prt: 80"));
+    let second = read_again("b.yaml", &text, nothing, Some(&first));
+    assert_eq!(said(&second), said(&first));
+    let place = second.findings[0].place.as_ref().unwrap();
+    assert_eq!((place.to_string().as_str(), underlined(&second, 0).as_str()), ("b.yaml:11:29", "prt"));
+    let refused = |parsed: &Parsed| match &parsed.objects[1].content {
+        Content::Target(Candidate::Refused(problems)) => problems.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(Arc::ptr_eq(&refused(&first), &refused(&second)));
+    assert_eq!(second.objects[0].key.name, "two");
 }
 
 fn secret(parsed: &Parsed) -> Option<&SecretData> {

@@ -15,7 +15,7 @@ pub struct SourceFile {
 
 impl SourceFile {
     /// A file and its text, with `masks` taken out of it.
-    pub fn new(name: &str, text: &str, masks: &[Mask]) -> Self {
+    pub(crate) fn new(name: &str, text: &str, masks: &[Mask]) -> Self {
         Self { name: name.to_owned(), shown: mask(text, masks).into() }
     }
 
@@ -38,11 +38,28 @@ impl fmt::Debug for SourceFile {
 
 /// A range of text that no one may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mask {
+pub(crate) enum Mask {
     /// All of it, quotes aside.
     Value(Span),
     /// What stands behind the first colon of each line, and lines without one: for a text that could not be read.
     Lines(Span),
+}
+
+impl Mask {
+    /// Its bytes.
+    pub(crate) fn span_mut(&mut self) -> &mut Span {
+        match self {
+            Self::Value(span) | Self::Lines(span) => span,
+        }
+    }
+
+    /// The same, so many bytes further on.
+    pub(crate) fn moved(&self, by: usize) -> Self {
+        let mut mask = self.clone();
+        let span = mask.span_mut();
+        *span = span.start + by..span.end + by;
+        mask
+    }
 }
 
 fn mask(text: &str, masks: &[Mask]) -> String {

@@ -4,6 +4,7 @@
 //! kubectl's YAML means (`yaml::scalars`) → the generated schema and its CEL rules (`schema`) → typed objects
 //! (`documents`) → a folder's objects, where nothing that is broken takes down what is not (`reader`).
 
+mod document;
 mod documents;
 mod file;
 mod finding;
@@ -15,7 +16,8 @@ mod suggest;
 mod watch;
 mod yaml;
 
-pub use documents::{Content, Object, Origin, Parsed, read_documents};
+pub use document::Content;
+pub use documents::{Object, Origin, Parsed, read_documents};
 pub use file::{Place, Position, SourceFile};
 pub use finding::{Finding, Reason, Style};
 pub use reader::{Folder, FolderError, Reader, read};

@@ -1,16 +1,15 @@
 //! A folder's files into objects, again and again: what a broken file held before stays in force.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sluicegate_table::ObjectKey;
 
-use super::documents::{Content, Object, Origin, Parsed, read_documents};
+use super::document::Content;
+use super::documents::{Digest, Object, Origin, Parsed, digest, read_again};
 use super::file::{Place, SourceFile};
 use super::finding::{Finding, Reason};
 use super::schema::invalid;
@@ -115,7 +114,7 @@ struct Held {
 /// Tells one content of a file from another: its length and hash, or why it could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stamp {
-    Content(usize, u64),
+    Content(Digest),
     Unreadable(String),
 }
 
@@ -182,7 +181,7 @@ impl Reader {
                 changed = true;
                 let name = path.display().to_string();
                 let parsed = match content {
-                    Ok(text) => read_documents(&name, &text, &*self.environment),
+                    Ok(text) => read_again(&name, &text, &*self.environment, last.map(|last| &*last.parsed)),
                     Err(why) => unreadable(&name, &why),
                 };
                 let held = Held::next(last, stamp, parsed);
@@ -309,17 +308,13 @@ fn unreadable(name: &str, why: &str) -> Parsed {
         message: why.to_owned(),
         hint: None,
     };
-    let incomplete = Some(invalid(FieldPath::default(), format!("cannot be read any more: {name}: {why}"), None));
-    Parsed { file, objects: Vec::new(), findings: vec![finding], incomplete }
+    let incomplete = invalid(FieldPath::default(), format!("cannot be read any more: {name}: {why}"), None);
+    Parsed::unreadable(finding, file, incomplete)
 }
 
 fn stamp(content: Result<&str, &String>) -> Stamp {
     match content {
-        Ok(text) => {
-            let mut hasher = DefaultHasher::new();
-            text.hash(&mut hasher);
-            Stamp::Content(text.len(), hasher.finish())
-        }
+        Ok(text) => Stamp::Content(digest(text)),
         Err(why) => Stamp::Unreadable(why.clone()),
     }
 }

@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+// `json!` makes values, and rows read better without a `&` before each.
+#![allow(clippy::needless_pass_by_value)]
 
 use serde_json::{Value as Json, json};
 

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::fmt::Write as _;
+
 use super::{Document, Node, Value, parse};
 use crate::problem::FieldPath;
 
@@ -103,7 +105,7 @@ fn aliases_stand_where_they_are_used_and_cannot_explode() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = format!("*a{}, ", level - 1).repeat(10);
-        bomb += &format!("a{level}: &a{level} [{below}]\n");
+        writeln!(bomb, "a{level}: &a{level} [{below}]").unwrap();
     }
     assert!(parse(&bomb).remove(0).unwrap_err().message.contains("aliases"));
     assert!(parse("a: &x [*x]").remove(0).unwrap_err().message.contains("contains itself"));
