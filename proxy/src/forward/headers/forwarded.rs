@@ -16,12 +16,11 @@ use http::header::{FORWARDED, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 use ipnet::IpNet;
 
-use super::hop_by_hop::{RequestHead, Seen, is_forwarded};
+use super::hop_by_hop::{RequestHead, Seen, speaks_for_the_client};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_REAL_IP: &str = "x-real-ip";
 
 /// The networks whose `X-Forwarded-For` counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,7 +181,7 @@ impl ForwardedFacts {
 }
 
 fn remove_other_forwarded(headers: &mut HeaderMap) {
-    let others = |name: &&HeaderName| is_forwarded(name.as_str()) || name.as_str() == X_REAL_IP;
+    let others = |name: &&HeaderName| speaks_for_the_client(name.as_str());
     let names: Vec<HeaderName> = headers.keys().filter(others).cloned().collect();
     for name in names {
         headers.remove(name);

@@ -44,9 +44,16 @@ fn a_client_nobody_vouches_for_is_told_as_seen() {
         ("x-forwarded-port", "443"),
         ("x-forwarded-prefix", "/admin"),
         ("x-real-ip", "10.0.0.1"),
+        ("x_real_ip", "10.0.0.1"),
+        ("x_forwarded_for", "10.0.0.1"),
+        ("x-forwarded_for", "10.0.0.1"),
         ("forwarded", "for=10.0.0.1"),
     ];
     assert_eq!(applied(&facts, spoofed), map(told));
+    // Names that only look alike are nobody's business.
+    let lookalikes: Lines<'_> = &[("x-real-ip2", "1"), ("x-forward", "1"), ("x-forwarded", "1")];
+    let headers = applied(&facts, lookalikes);
+    assert!(lookalikes.iter().all(|(name, _)| headers.contains_key(*name)), "{headers:?}");
 }
 
 #[test]

@@ -12,8 +12,8 @@
 
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, COOKIE,
-    EXPECT, HOST, HeaderName, LOCATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
+    EXPECT, FORWARDED, HOST, HeaderName, LOCATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
@@ -46,7 +46,7 @@ impl Seen {
     const HOP_BY_HOP: Self =
         Self(Self::CONNECTION.0 | Self::TE.0 | Self::TRANSFER_ENCODING.0 | Self::UPGRADE.0 | Self::DROPPED.0);
 
-    /// What all the names of a message say. By length first, because that is all it takes to pass over most names.
+    /// What all the names of a message say.
     fn in_message(headers: &HeaderMap) -> Self {
         let mut seen = Self::NONE;
         for name in headers.keys() {
@@ -55,25 +55,36 @@ impl Seen {
         seen
     }
 
+    /// What one name says. The names that the library knows are compared as numbers; the others are passed over by their
+    /// first letter.
     fn of(name: &HeaderName) -> Self {
+        if *name == CONNECTION {
+            return Self::CONNECTION;
+        } else if *name == TRANSFER_ENCODING {
+            return Self::TRANSFER_ENCODING;
+        } else if *name == TE {
+            return Self::TE;
+        } else if *name == UPGRADE {
+            return Self::UPGRADE;
+        } else if *name == VIA {
+            return Self::VIA;
+        } else if *name == FORWARDED {
+            return Self::FORWARDED;
+        } else if *name == PROXY_AUTHENTICATE || *name == PROXY_AUTHORIZATION {
+            return Self::DROPPED;
+        }
         let name = name.as_str();
-        match (name.len(), name) {
-            (2, "te") => Self::TE,
-            (3, "via") => Self::VIA,
-            (7, "upgrade") => Self::UPGRADE,
-            (9, "forwarded") => Self::FORWARDED,
-            (9, "x-real-ip") => Self::OTHER_FORWARDED,
-            (10, "connection") => Self::CONNECTION,
-            (15, "x-forwarded-for") => Self::FORWARDED_FOR,
-            (16, "x-forwarded-host") => Self::FORWARDED_HOST,
-            (17, "transfer-encoding") => Self::TRANSFER_ENCODING,
-            (17, "x-forwarded-proto") => Self::FORWARDED_PROTO,
-            (10, "keep-alive")
-            | (14, "http2-settings")
-            | (16, "proxy-connection")
-            | (18, "proxy-authenticate")
-            | (19, "proxy-authorization") => Self::DROPPED,
-            (13.., _) if is_forwarded(name) => Self::OTHER_FORWARDED,
+        match name.as_bytes().first() {
+            Some(b'x') => match name {
+                "x-forwarded-for" => Self::FORWARDED_FOR,
+                "x-forwarded-host" => Self::FORWARDED_HOST,
+                "x-forwarded-proto" => Self::FORWARDED_PROTO,
+                _ if speaks_for_the_client(name) => Self::OTHER_FORWARDED,
+                _ => Self::NONE,
+            },
+            Some(b'h' | b'k' | b'p') if matches!(name, "http2-settings" | "keep-alive" | "proxy-connection") => {
+                Self::DROPPED
+            }
             _ => Self::NONE,
         }
     }
@@ -83,9 +94,14 @@ impl Seen {
     }
 }
 
-/// Whether a field speaks for the client in the de facto way: `X-Forwarded-…`.
-pub(super) fn is_forwarded(name: &str) -> bool {
-    name.starts_with("x-forwarded-")
+/// Whether a field speaks for the client in the de facto way: `X-Forwarded-…` and `X-Real-IP`. An underscore counts as a
+/// dash, because CGI and its heirs hand both on to programs under the same name.
+pub(super) fn speaks_for_the_client(name: &str) -> bool {
+    let starts_like = |pattern: &str| {
+        name.len() >= pattern.len()
+            && name.bytes().zip(pattern.bytes()).all(|(byte, like)| byte == like || (byte == b'_' && like == b'-'))
+    };
+    starts_like("x-forwarded-") || (starts_like("x-real-ip") && name.len() == "x-real-ip".len())
 }
 
 /// What the pass over a request's header fields found.
@@ -198,8 +214,12 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, seen: Seen, keep_upgrade: bool) {
     if keep_upgrade {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     } else {
-        headers.remove(CONNECTION);
-        headers.remove(UPGRADE);
+        if seen.has(Seen::CONNECTION) {
+            headers.remove(CONNECTION);
+        }
+        if seen.has(Seen::UPGRADE) {
+            headers.remove(UPGRADE);
+        }
     }
     if seen.has(Seen::DROPPED) {
         for name in [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use sluicegate_table::{HeaderEdits, Target};
 
@@ -36,7 +37,7 @@ impl HeaderRewrite {
     /// A Rule's changes.
     pub fn for_route(edits: &HeaderEdits) -> Result<Self, UnusableHeaders> {
         Ok(Self {
-            remove: edits.remove.iter().map(|name| changeable(name)).collect::<Result<_, _>>()?,
+            remove: edits.remove.iter().map(|name| removable(name)).collect::<Result<_, _>>()?,
             set: edits.set.iter().map(|(name, value)| field(name, value)).collect::<Result<_, _>>()?,
             add: edits.add.iter().map(|(name, value)| field(name, value)).collect::<Result<_, _>>()?,
         })
@@ -101,9 +102,16 @@ fn field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), UnusableH
 /// let the target see requests where the client sent none.
 fn changeable(name: &str) -> Result<HeaderName, UnusableHeaders> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| UnusableHeaders::Name(name.to_owned()))?;
-    let of_the_connection = [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE].contains(&name)
+    let of_the_connection = [CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRAILER, TRANSFER_ENCODING, UPGRADE]
+        .contains(&name)
         || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings");
     if of_the_connection { Err(UnusableHeaders::Connection(name)) } else { Ok(name) }
+}
+
+/// A name that may be taken off. A request cannot be without a host.
+fn removable(name: &str) -> Result<HeaderName, UnusableHeaders> {
+    let name = changeable(name)?;
+    if name == HOST { Err(UnusableHeaders::Connection(name)) } else { Ok(name) }
 }
 
 #[cfg(test)]
@@ -162,12 +170,26 @@ mod tests {
 
     #[test]
     fn fields_of_the_connection_and_nonsense_are_refused() {
-        for name in ["connection", "content-length", "transfer-encoding", "te", "upgrade", "keep-alive", "trailer"] {
+        let names = [
+            "connection",
+            "content-length",
+            "expect",
+            "http2-settings",
+            "keep-alive",
+            "proxy-connection",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+        ];
+        for name in names {
             let edits = HeaderEdits { set: pairs(&[(name, "1")]), ..HeaderEdits::default() };
             assert!(matches!(HeaderRewrite::for_route(&edits), Err(UnusableHeaders::Connection(_))), "{name}");
             let edits = HeaderEdits { remove: vec![name.into()], ..HeaderEdits::default() };
             assert!(matches!(HeaderRewrite::for_route(&edits), Err(UnusableHeaders::Connection(_))), "{name}");
         }
+        let edits = HeaderEdits { remove: vec!["host".into()], ..HeaderEdits::default() };
+        assert!(matches!(HeaderRewrite::for_route(&edits), Err(UnusableHeaders::Connection(_))));
         let edits = HeaderEdits { set: pairs(&[("no name", "1")]), ..HeaderEdits::default() };
         assert_eq!(HeaderRewrite::for_route(&edits).unwrap_err(), UnusableHeaders::Name("no name".into()));
         let edits = HeaderEdits { set: pairs(&[("x-a", "1\r\nx-b: 2")]), ..HeaderEdits::default() };
