@@ -172,20 +172,16 @@ fn written_headers(not_reserved: &Value) -> Schema {
 
 /// Conditions on headers.
 pub(crate) fn header_matches(generator: &mut SchemaGenerator) -> Schema {
-    let mut item = ValueMatch::json_schema(generator).to_value();
-    if let Some(name) = item.pointer_mut("/properties/name") {
-        let description = name.get("description").cloned();
-        *name = header_name_value(&[]);
-        if let (Some(name), Some(description)) = (name.as_object_mut(), description) {
-            name.insert("description".to_owned(), description);
-        }
-    }
-    map_of(&item, 16)
+    let mut name = header_name_value(&[]);
+    describe(&mut name, "The header's name; capital letters make no difference.");
+    value_matches(generator, name)
 }
 
 /// Conditions on query parameters.
 pub(crate) fn query_matches(generator: &mut SchemaGenerator) -> Schema {
-    map_of(&ValueMatch::json_schema(generator).to_value(), 16)
+    let mut name = json!({"type": "string", "minLength": 1, "maxLength": 256});
+    describe(&mut name, "The parameter's name; capital letters make a difference.");
+    value_matches(generator, name)
 }
 
 /// Request methods.
@@ -254,6 +250,20 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
         },
     });
     list(json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}), &condition, 8)
+}
+
+fn value_matches(generator: &mut SchemaGenerator, name: Value) -> Schema {
+    let mut item = ValueMatch::json_schema(generator).to_value();
+    if let Some(place) = item.pointer_mut("/properties/name") {
+        *place = name;
+    }
+    map_of(&item, 16)
+}
+
+fn describe(schema: &mut Value, text: &str) {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("description".to_owned(), json!(text));
+    }
 }
 
 const RESERVED_MESSAGE: &str = "this header belongs to the connection or the framing, which are the proxy's";

@@ -1,6 +1,12 @@
 //! Scalars that people write as text, in manifests and in the configuration alike: durations (`1m30s`) and sizes (`10Mi`).
 //!
-//! They stand here because both the kinds and the proxy read them, and neither may depend on the other.
+//! They stand here because both the kinds and the proxy read them, and neither may depend on the other; the kinds wrap
+//! them in types with a schema.
+//!
+//! Durations have the grammar of GEP-2257, made stricter where its freedom has no use: units go from large to small, each
+//! at most once, and the whole is above zero. A zero would have to mean "none" for one field and "at once" for another;
+//! leaving the field out says the first, and nothing needs the second. Of the grammar of Kubernetes' quantities only whole
+//! numbers of bytes remain: no fractions, exponents or `m`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -19,7 +25,7 @@ pub struct NotASize(pub String);
 
 /// The units of durations from large to small: name, milliseconds, and the most digits of its number. So bounded, no sum
 /// overflows and every sum can be written again.
-const DURATION_UNITS: [(&str, u64, usize); 4] = [("h", 3_600_000, 4), ("m", 60_000, 5), ("s", 1_000, 5), ("ms", 1, 5)];
+const DURATION_UNITS: [(&str, u64, u32); 4] = [("h", 3_600_000, 4), ("m", 60_000, 5), ("s", 1_000, 5), ("ms", 1, 5)];
 
 /// The units of sizes from large to small: the largest that divides a size writes it shortest.
 const SIZE_UNITS: [(&str, u64); 6] =
@@ -36,7 +42,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
         let (number, tail) = rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count());
         let (unit, tail) = tail.split_at(tail.bytes().take_while(u8::is_ascii_alphabetic).count());
         let (_, millis, digits) = units.find(|(name, ..)| *name == unit).ok_or_else(refused)?;
-        if number.len() > *digits {
+        if number.len() > *digits as usize {
             return Err(refused());
         }
         total += number.parse::<u64>().map_err(|_| refused())? * millis;
@@ -45,19 +51,19 @@ pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
     if total == 0 { Err(refused()) } else { Ok(Duration::from_millis(total)) }
 }
 
-/// Writes a duration so that [`parse_duration`] reads it again; what is below a millisecond is left out.
+/// Writes a duration that [`parse_duration`] has read so that it reads it again.
 pub fn format_duration(duration: Duration) -> String {
     let mut millis = duration.as_millis();
-    if millis == 0 {
-        return "0s".to_owned();
-    }
     let mut text = String::new();
-    for (unit, size, _) in DURATION_UNITS {
+    for (unit, size, digits) in DURATION_UNITS {
         let size = u128::from(size);
-        if millis >= size {
+        // No more digits than are read; what is left goes to the smaller units, as it was when it was read.
+        let most = 10_u128.pow(digits) - 1;
+        let number = (millis / size).min(most);
+        if number > 0 {
             // Writing to a String cannot fail.
-            let _ = write!(text, "{}{unit}", millis / size);
-            millis %= size;
+            let _ = write!(text, "{number}{unit}");
+            millis -= number * size;
         }
     }
     text

@@ -284,3 +284,34 @@ impl Http2Client {
 pub fn get(path: &str) -> Request<Bytes> {
     Request::get(format!("http://test{path}")).body(Bytes::new()).expect("a request")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::certificates::Certificates;
+
+    #[test]
+    fn client_and_target_understand_each_other() {
+        let origin = Http2Origin::echo();
+        let client = Http2Client::connect((Ipv4Addr::LOCALHOST, origin.port()).into());
+        let answer = client.ask(Request::post("http://test/path").body(Bytes::from("body")).unwrap()).unwrap();
+        assert_eq!((answer.status(), answer.text().as_str()), (200, "body"));
+        assert_eq!(answer.trailers.unwrap()["seen"], "yes");
+        assert_eq!(origin.heads()[0].uri.path(), "/path");
+    }
+
+    #[test]
+    fn and_over_tls() {
+        let certificates = Certificates::new(&["test"]);
+        let origin = Http2Origin::with_tls(Some(certificates.server(&["h2"])), async |mut exchange| {
+            exchange.answer(Response::new(()), "inside", None)
+        });
+        let client =
+            Http2Client::connect_tls((Ipv4Addr::LOCALHOST, origin.port()).into(), "test", certificates.client(&["h2"]));
+        assert_eq!(client.get("/").text(), "inside");
+        drop(origin);
+        client.ended().unwrap_or_default();
+    }
+}

@@ -239,3 +239,38 @@ pub fn answer(status: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     bytes.extend_from_slice(body);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificates::Certificates;
+    use crate::client::{Client, post};
+
+    #[test]
+    fn a_target_remembers_what_it_was_sent() {
+        let origin = Origin::echo();
+        let mut client = Client::connect(origin.address());
+        let sent = post("/path", "body");
+        assert_eq!(client.ask(&sent).text(), sent);
+        assert_eq!(
+            client
+                .ask("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nx-t: 1\r\n\r\n")
+                .status(),
+            200
+        );
+        let requests = origin.requests();
+        assert_eq!((requests[0].target(), requests[0].text()), ("/path".to_owned(), "body".to_owned()));
+        assert_eq!((requests[1].text().as_str(), requests[1].trailer("x-t").as_deref()), ("abc", Some("1")));
+        assert!(origin.received()[0].starts_with(sent.as_bytes()));
+        drop(client);
+        until("the connection ends", || (origin.open_connections() == 0).then_some(()));
+    }
+
+    #[test]
+    fn a_target_speaks_tls() {
+        let certificates = Certificates::new(&["test"]);
+        let origin = Origin::tls_echo(certificates.server(&["http/1.1"]));
+        let mut client = Client::connect_tls(origin.address(), "test", certificates.client(&["http/1.1"]));
+        assert!(client.get("/inside").text().starts_with("GET /inside "));
+    }
+}

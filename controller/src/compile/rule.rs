@@ -13,7 +13,7 @@ use sluicegate_table::{
 
 use super::faults::{Fault, Problems, shown};
 use super::references::Scope;
-use super::{durations, headers, inline, matches, names};
+use super::{headers, inline, matches, names};
 use crate::objects::Objects;
 use crate::problem::FieldPath;
 
@@ -38,7 +38,7 @@ pub(super) fn rule(key: &ObjectKey, meta: &ObjectMeta, spec: &RuleSpec, problems
         .as_ref()
         .map_or_else(HeaderEdits::default, |edits| headers::edits(edits, &field.key("requestHeaders"), problems));
     let backend = backend(key, spec, &field, problems);
-    let timeouts = timeouts(spec.timeouts.as_ref(), &field.key("timeouts"), problems);
+    let timeouts = timeouts(spec.timeouts.as_ref());
     if problems.refused() {
         return None;
     }
@@ -127,10 +127,7 @@ fn backend(key: &ObjectKey, spec: &RuleSpec, field: &FieldPath, problems: &mut P
     }
 }
 
-fn timeouts(written: Option<&crd::Timeouts>, field: &FieldPath, problems: &mut Problems) -> Timeouts {
+fn timeouts(written: Option<&crd::Timeouts>) -> Timeouts {
     let Some(written) = written else { return Timeouts::default() };
-    let mut limit = |key: &str, written: Option<Duration>| {
-        written.and_then(|written| problems.check(&field.key(key), durations::limit(written.get())))
-    };
-    Timeouts { request: limit("request", written.request), idle: limit("idle", written.idle) }
+    Timeouts { request: written.request.map(Duration::get), idle: written.idle.map(Duration::get) }
 }

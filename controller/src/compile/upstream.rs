@@ -4,8 +4,8 @@
 //! What is missing now is said in `ResolvedRefs`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use sluicegate_crds::scalars::Duration;
 use sluicegate_crds::status::Reason;
 use sluicegate_crds::upstream::{self as crd, UpstreamSpec};
 use sluicegate_table::{Affinity, Connections, EgressProxy, Entry, Level, Member, ObjectKey, Pool, Target};
@@ -133,18 +133,12 @@ fn connections(written: Option<&crd::Connections>, field: &FieldPath, problems: 
         let fault = Fault::invalid("0 connections let no request through").hint("leave `max` out for no limit");
         problems.refuse(&field.key("max"), fault);
     }
-    let mut duration = |key: &str, written: Option<sluicegate_crds::scalars::Duration>, default: Duration| {
-        let checked = written.map(|written| problems.check(&field.key(key), durations::above_zero(written.get())));
-        checked.flatten().unwrap_or(default)
-    };
-    let idle_timeout = duration("idleTimeout", written.idle_timeout, defaults.idle_timeout);
-    let connect_timeout = duration("connectTimeout", written.connect_timeout, defaults.connect_timeout);
     Connections {
         max: written.max,
         max_pending: written.max_pending.unwrap_or(defaults.max_pending),
-        idle_timeout,
+        idle_timeout: written.idle_timeout.map_or(defaults.idle_timeout, Duration::get),
         keep_alive: written.keep_alive.unwrap_or(defaults.keep_alive),
-        connect_timeout,
+        connect_timeout: written.connect_timeout.map_or(defaults.connect_timeout, Duration::get),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
+use sluicegate_crds::scalars::{Duration, Percent, Size};
 
 /// The page, as Markdown.
 pub(crate) fn page(definition: &CustomResourceDefinition) -> String {
@@ -31,7 +33,7 @@ pub(crate) fn page(definition: &CustomResourceDefinition) -> String {
     )
     .unwrap();
     page.push_str(
-        "## Fields\n\n| field | type | default | what it does | allowed |\n| --- | --- | --- | --- | --- |\n",
+        "## Fields\n\nA duration is written as `15s`, `1m30s` or `100ms`; a size as `512`, `64Ki` or `10Mi`; a percentage as `10` or\n`\"0.1\"`.\n\n| field | type | default | what it does | allowed |\n| --- | --- | --- | --- | --- |\n",
     );
     for field in fields {
         page.push_str(&field);
@@ -57,12 +59,12 @@ fn walk(path: &str, schema: &Value, required: bool, fields: &mut Vec<String>, ru
     }
     for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         let place = format!("{path}{}", rule["fieldPath"].as_str().unwrap_or_default());
-        rules.push(row(&[format!("`{place}`"), text(&rule["message"])]));
+        rules.push(row(&[format!("`{place}`"), message(rule)]));
     }
     let mut item_rules = Vec::new();
     if schema["items"]["type"] != "object" {
         for rule in schema["items"]["x-kubernetes-validations"].as_array().into_iter().flatten() {
-            item_rules.push(row(&[format!("`{path}[]`"), text(&rule["message"])]));
+            item_rules.push(row(&[format!("`{path}[]`"), message(rule)]));
         }
     }
     rules.append(&mut item_rules);
@@ -75,7 +77,7 @@ fn walk(path: &str, schema: &Value, required: bool, fields: &mut Vec<String>, ru
     if path.ends_with("[]") {
         for rule in holder["x-kubernetes-validations"].as_array().into_iter().flatten() {
             let place = format!("{path}{}", rule["fieldPath"].as_str().unwrap_or_default());
-            rules.push(row(&[format!("`{place}`"), text(&rule["message"])]));
+            rules.push(row(&[format!("`{place}`"), message(rule)]));
         }
     }
     for (name, property) in holder["properties"].as_object().into_iter().flatten() {
@@ -84,14 +86,29 @@ fn walk(path: &str, schema: &Value, required: bool, fields: &mut Vec<String>, ru
     }
 }
 
+/// A rule's message with what Markdown would take for markup escaped.
+fn message(rule: &Value) -> String {
+    text(&rule["message"]).replace('`', "\\`").replace('*', "\\*").replace('_', "\\_")
+}
+
+/// The scalar of ours that a schema is, by its pattern.
+fn scalar(schema: &Value) -> Option<&'static str> {
+    fn pattern<T: JsonSchema>() -> Value {
+        T::json_schema(&mut SchemaGenerator::default()).to_value()["pattern"].clone()
+    }
+    let scalars =
+        [("duration", pattern::<Duration>()), ("size", pattern::<Size>()), ("percentage", pattern::<Percent>())];
+    scalars.into_iter().find(|(_, pattern)| schema["pattern"] == *pattern).map(|(name, _)| name)
+}
+
 fn row(cells: &[String]) -> String {
     let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
     format!("| {} |\n", cells.join(" | "))
 }
 
 fn type_of(schema: &Value) -> String {
-    if schema["x-kubernetes-int-or-string"] == true {
-        return "integer or string".to_owned();
+    if let Some(scalar) = scalar(schema) {
+        return scalar.to_owned();
     }
     match schema["type"].as_str() {
         Some("array") => format!("list of {}s", type_of(&schema["items"])),
@@ -105,6 +122,9 @@ fn type_of(schema: &Value) -> String {
 
 /// The bounds of a value in words; for a list, its own and those of its items.
 fn allowed(schema: &Value) -> String {
+    if scalar(schema).is_some() {
+        return String::new();
+    }
     let mut parts = Vec::new();
     if let Some(values) = schema["enum"].as_array() {
         parts.push(values.iter().map(|value| format!("`{}`", text(value))).collect::<Vec<_>>().join(", "));

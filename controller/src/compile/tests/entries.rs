@@ -1,0 +1,102 @@
+//! Which entries a step makes anew, shares or keeps.
+
+use std::sync::Arc;
+
+use sluicegate_crds::rule::RuleSpec;
+use sluicegate_crds::upstream::UpstreamSpec;
+use sluicegate_crds::{Rule, Upstream};
+use sluicegate_table::{Backend, ObjectKey, Table};
+
+use super::arbitrary::refused;
+use crate::compile::compile;
+use crate::objects::{Candidate, Kind, ObjectId, Objects};
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::new("default", name)
+}
+
+fn rule(spec: serde_json::Value) -> Candidate<Rule> {
+    let spec: RuleSpec = serde_json::from_value(spec).expect("a valid spec");
+    Candidate::Valid(Arc::new(Rule::new("r", spec)))
+}
+
+fn upstream(spec: serde_json::Value) -> Candidate<Upstream> {
+    let spec: UpstreamSpec = serde_json::from_value(spec).expect("a valid spec");
+    Candidate::Valid(Arc::new(Upstream::new("u", spec)))
+}
+
+fn status(compiled: &crate::compile::Compiled, kind: Kind, name: &str, type_: &str) -> (String, String) {
+    let conditions = &compiled.statuses[&ObjectId { kind, key: key(name) }].conditions;
+    let condition = conditions.iter().find(|condition| condition.type_ == type_).expect("the condition is there");
+    (condition.status.clone(), condition.message.clone())
+}
+
+#[test]
+fn no_objects_are_the_empty_table_of_version_0() {
+    assert_eq!(compile(&Objects::default(), &Table::default()).table, Table::default());
+}
+
+#[test]
+fn a_refused_rule_keeps_its_entry_until_it_is_valid_again() {
+    let mut objects = Objects::default();
+    objects.rules.insert(key("r"), rule(serde_json::json!({"upstream": "u"})));
+    let first = compile(&objects, &Table::default());
+    assert_eq!(first.table.version, 1);
+
+    objects.rules.insert(key("r"), refused());
+    let second = compile(&objects, &first.table);
+    assert_eq!(second.table.version, 1);
+    assert!(Arc::ptr_eq(&first.table.routes[&key("r")], &second.table.routes[&key("r")]));
+    assert!(second.statuses[&ObjectId { kind: Kind::Rule, key: key("r") }].stale);
+    let (accepted, message) = status(&second, Kind::Rule, "r", "Accepted");
+    assert_eq!(accepted, "False");
+    assert!(
+        message.contains("spec.nonsense") && message.contains("the last valid version stays in force"),
+        "{message}"
+    );
+
+    objects.rules.insert(key("r"), rule(serde_json::json!({"upstream": "v"})));
+    let third = compile(&objects, &second.table);
+    assert_eq!(third.table.version, 2);
+    assert_eq!(third.table.routes[&key("r")].backend, Backend::Pool(key("v")));
+    assert_eq!(status(&third, Kind::Rule, "r", "Accepted").0, "True");
+}
+
+#[test]
+fn a_reference_to_a_refused_upstream_resolves_while_its_last_version_serves() {
+    let mut objects = Objects::default();
+    objects.rules.insert(key("r"), rule(serde_json::json!({"upstream": "u"})));
+    objects.upstreams.insert(key("u"), upstream(serde_json::json!({"targets": [{"name": "t"}]})));
+    let first = compile(&objects, &Table::default());
+    objects.upstreams.insert(key("u"), refused());
+    let second = compile(&objects, &first.table);
+    assert_eq!(status(&second, Kind::Rule, "r", "ResolvedRefs").0, "True");
+
+    let (resolved, message) = status(&compile(&objects, &Table::default()), Kind::Rule, "r", "ResolvedRefs");
+    assert_eq!(resolved, "False");
+    assert!(message.contains("is refused and has no valid version"), "{message}");
+}
+
+#[test]
+fn an_upstream_that_appears_changes_no_route() {
+    let mut objects = Objects::default();
+    objects.rules.insert(key("r"), rule(serde_json::json!({"upstream": "u"})));
+    let first = compile(&objects, &Table::default());
+    objects.upstreams.insert(key("u"), upstream(serde_json::json!({"targets": [{"name": "t"}]})));
+    let second = compile(&objects, &first.table);
+    assert!(Arc::ptr_eq(&first.table.routes[&key("r")], &second.table.routes[&key("r")]));
+    assert_eq!(status(&first, Kind::Rule, "r", "ResolvedRefs").0, "False");
+    assert_eq!(status(&second, Kind::Rule, "r", "ResolvedRefs").0, "True");
+}
+
+#[test]
+fn conditions_carry_the_generation_that_they_were_found_for() {
+    let spec: RuleSpec = serde_json::from_value(serde_json::json!({"upstream": "u"})).expect("a valid spec");
+    let mut object = Rule::new("r", spec);
+    object.metadata.generation = Some(7);
+    let mut objects = Objects::default();
+    objects.rules.insert(key("r"), Candidate::Valid(Arc::new(object)));
+    let compiled = compile(&objects, &Table::default());
+    let conditions = &compiled.statuses[&ObjectId { kind: Kind::Rule, key: key("r") }].conditions;
+    assert!(conditions.iter().all(|condition| condition.observed_generation == Some(7)));
+}

@@ -1,0 +1,249 @@
+//! Laws of compile, on arbitrary objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use proptest::prelude::*;
+use regex::RegexBuilder;
+use sluicegate_crds::{Rule, Target, Upstream};
+use sluicegate_table::{
+    Backend, Entry, HeaderEdits, Match, ObjectKey, PathMatch, Pool, REGEX_NEST_LIMIT, REGEX_SIZE_LIMIT, Route, Table,
+    ValueMatch, ValueTest, whole_value,
+};
+
+use super::arbitrary::{key, objects, refused, rule, target, upstream};
+use crate::compile::{Compiled, compile};
+use crate::objects::{Candidate, Kind, ObjectId, Objects};
+use crate::problem::Severity;
+
+fn ids(objects: &Objects) -> BTreeSet<ObjectId> {
+    let id = |kind| move |key: &ObjectKey| ObjectId { kind, key: key.clone() };
+    let rules = objects.rules.keys().map(id(Kind::Rule));
+    rules
+        .chain(objects.upstreams.keys().map(id(Kind::Upstream)))
+        .chain(objects.targets.keys().map(id(Kind::Target)))
+        .collect()
+}
+
+/// The keys of entries that are not shared between the two tables.
+fn changed(before: &Table, after: &Table) -> Vec<ObjectId> {
+    fn of<E>(
+        kind: Kind,
+        before: &BTreeMap<ObjectKey, Entry<E>>,
+        after: &BTreeMap<ObjectKey, Entry<E>>,
+    ) -> Vec<ObjectId> {
+        let same = |key: &ObjectKey| match (before.get(key), after.get(key)) {
+            (Some(before), Some(after)) => Arc::ptr_eq(before, after),
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        let keys: BTreeSet<&ObjectKey> = before.keys().chain(after.keys()).collect();
+        keys.into_iter().filter(|key| !same(key)).map(|key| ObjectId { kind, key: key.clone() }).collect()
+    }
+    [
+        of(Kind::Rule, &before.routes, &after.routes),
+        of(Kind::Upstream, &before.pools, &after.pools),
+        of(Kind::Target, &before.targets, &after.targets),
+    ]
+    .concat()
+}
+
+fn assert_can_be_sent(headers: &[(String, String)]) {
+    for (name, value) in headers {
+        assert_eq!(HeaderName::from_bytes(name.as_bytes()).unwrap().as_str(), name);
+        HeaderValue::from_str(value).unwrap();
+    }
+}
+
+fn assert_builds(pattern: &str) {
+    RegexBuilder::new(&whole_value(pattern)).size_limit(REGEX_SIZE_LIMIT).nest_limit(REGEX_NEST_LIMIT).build().unwrap();
+}
+
+fn assert_test(value: &ValueMatch) {
+    if let ValueTest::RegularExpression(pattern) = &value.test {
+        assert_builds(pattern);
+    }
+}
+
+fn assert_pool(pool: &Pool) {
+    assert!(!pool.levels.is_empty());
+    assert!(pool.levels.is_sorted_by(|a, b| a.priority < b.priority));
+    for level in &pool.levels {
+        assert!(!level.members.is_empty());
+        let weights: Vec<u8> = level.members.iter().map(|member| member.weight.get()).collect();
+        let sum: u32 = weights.iter().copied().map(u32::from).sum();
+        assert!(sum == 100 || weights.iter().all(|weight| *weight <= 1), "{weights:?}");
+    }
+}
+
+fn assert_match(one: &Match) {
+    match &one.path {
+        PathMatch::Exact(path) | PathMatch::Glob(path) => assert!(path.starts_with('/')),
+        PathMatch::Prefix(path) => assert!(path == "/" || (path.starts_with('/') && !path.ends_with('/'))),
+        PathMatch::RegularExpression(pattern) => assert_builds(pattern),
+    }
+    for header in &one.headers {
+        assert_eq!(HeaderName::from_bytes(header.name.as_bytes()).unwrap().as_str(), header.name);
+        assert_test(header);
+    }
+    one.query.iter().for_each(assert_test);
+    if let Some(range) = one.content_length {
+        assert!(range.min <= range.max);
+    }
+}
+
+fn assert_target(target: &sluicegate_table::Target) {
+    assert!(!target.host.is_empty() && target.host == target.host.to_lowercase());
+    assert_ne!(target.port, 0);
+    assert!(target.path.is_empty() || (target.path.starts_with('/') && !target.path.ends_with('/')));
+    assert_can_be_sent(&target.headers);
+    if let Some(credential) = &target.credential {
+        let value = credential.value.as_ref().map_or("", |value| value.reveal());
+        assert_can_be_sent(&[(credential.header.clone(), value.to_owned())]);
+    }
+}
+
+fn assert_route(route: &Route) {
+    assert!(!route.matches.is_empty());
+    route.matches.iter().for_each(assert_match);
+    let HeaderEdits { set, add, remove } = &route.request_headers;
+    assert_can_be_sent(set);
+    assert_can_be_sent(add);
+    for name in remove {
+        assert_eq!(HeaderName::from_bytes(name.as_bytes()).unwrap().as_str(), name);
+    }
+    if let Backend::Inline(inline) = &route.backend {
+        assert_pool(&inline.pool);
+        inline.targets.iter().for_each(|(_, target)| assert_target(target));
+        let members = inline.pool.levels.iter().flat_map(|level| &level.members);
+        assert!(members.map(|member| &member.target).eq(inline.targets.iter().map(|(key, _)| key)));
+    }
+}
+
+/// What the table's documentation promises of every entry.
+fn assert_promises(table: &Table) {
+    table.routes.values().for_each(|route| assert_route(route));
+    table.pools.values().for_each(|pool| assert_pool(pool));
+    table.targets.values().for_each(|target| assert_target(target));
+}
+
+/// What holds between an object's conditions, its problems and the table.
+fn assert_statuses(objects: &Objects, compiled: &Compiled) {
+    assert_eq!(compiled.statuses.keys().cloned().collect::<BTreeSet<_>>(), ids(objects));
+    for (id, status) in &compiled.statuses {
+        let in_table = match id.kind {
+            Kind::Rule => compiled.table.routes.contains_key(&id.key),
+            Kind::Upstream => compiled.table.pools.contains_key(&id.key),
+            Kind::Target => compiled.table.targets.contains_key(&id.key),
+        };
+        let accepted = status.conditions.iter().find(|condition| condition.type_ == "Accepted").unwrap();
+        let errors = status.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        assert_eq!(accepted.status == "False", errors > 0, "{id}: {status:?}");
+        if errors > 0 {
+            assert_eq!(status.stale, in_table, "{id}: {status:?}");
+        } else {
+            let switched_off = accepted.message.starts_with("spec.active is false");
+            assert_eq!(in_table, !switched_off, "{id}: {status:?}");
+        }
+        assert!(status.conditions.iter().all(|condition| !condition.message.is_empty()));
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Rule(ObjectKey, Box<Candidate<Rule>>),
+    Upstream(ObjectKey, Candidate<Upstream>),
+    Target(ObjectKey, Box<Candidate<Target>>),
+}
+
+impl Edit {
+    fn id(&self) -> ObjectId {
+        let (kind, key) = match self {
+            Self::Rule(key, _) => (Kind::Rule, key),
+            Self::Upstream(key, _) => (Kind::Upstream, key),
+            Self::Target(key, _) => (Kind::Target, key),
+        };
+        ObjectId { kind, key: key.clone() }
+    }
+
+    fn apply(self, objects: &mut Objects) {
+        match self {
+            Self::Rule(key, rule) => drop(objects.rules.insert(key, *rule)),
+            Self::Upstream(key, upstream) => drop(objects.upstreams.insert(key, upstream)),
+            Self::Target(key, target) => drop(objects.targets.insert(key, *target)),
+        }
+    }
+}
+
+fn edit() -> BoxedStrategy<Edit> {
+    let valid = |name: &str| name.to_owned();
+    prop_oneof![
+        (key(), rule()).prop_map(move |(key, spec)| {
+            let rule = Rule::new(&valid(&key.name), spec);
+            Edit::Rule(key, Box::new(Candidate::Valid(Arc::new(rule))))
+        }),
+        (key(), upstream()).prop_map(move |(key, spec)| {
+            let upstream = Upstream::new(&valid(&key.name), spec);
+            Edit::Upstream(key, Candidate::Valid(Arc::new(upstream)))
+        }),
+        (key(), target()).prop_map(move |(key, spec)| {
+            let target = Target::new(&valid(&key.name), spec);
+            Edit::Target(key, Box::new(Candidate::Valid(Arc::new(target))))
+        }),
+        key().prop_map(|key| Edit::Rule(key, Box::new(refused()))),
+        key().prop_map(|key| Edit::Target(key, Box::new(refused()))),
+    ]
+    .boxed()
+}
+
+proptest! {
+    #[test]
+    fn any_objects_compile_to_what_the_table_promises(objects in objects()) {
+        let compiled = compile(&objects, &Table::default());
+        assert_promises(&compiled.table);
+        assert_statuses(&objects, &compiled);
+    }
+
+    #[test]
+    fn the_same_objects_again_change_nothing(objects in objects()) {
+        let first = compile(&objects, &Table::default());
+        let again = compile(&objects, &first.table);
+        assert_eq!(again.table.version, first.table.version);
+        assert_eq!(changed(&first.table, &again.table), []);
+        assert_eq!(first.table.version, u64::from(first.table != Table::default()));
+    }
+
+    #[test]
+    fn one_edit_changes_at_most_its_own_entry(before in objects(), edit in edit()) {
+        let first = compile(&before, &Table::default());
+        let mut after = before.clone();
+        let id = edit.id();
+        edit.apply(&mut after);
+        let second = compile(&after, &first.table);
+        let changed = changed(&first.table, &second.table);
+        assert!(changed.is_empty() || changed == [id], "{changed:?}");
+        assert_eq!(second.table.version, first.table.version + u64::from(!changed.is_empty()));
+        assert_promises(&second.table);
+        assert_statuses(&after, &second);
+    }
+
+    #[test]
+    fn what_is_refused_keeps_its_entry(before in objects()) {
+        let first = compile(&before, &Table::default());
+        let mut after = before.clone();
+        after.rules.values_mut().for_each(|rule| *rule = refused());
+        after.upstreams.values_mut().for_each(|upstream| *upstream = refused());
+        after.targets.values_mut().for_each(|target| *target = refused());
+        let second = compile(&after, &first.table);
+        assert_eq!(changed(&first.table, &second.table), []);
+        assert_statuses(&after, &second);
+    }
+
+    #[test]
+    fn what_is_gone_leaves_no_entry(before in objects()) {
+        let first = compile(&before, &Table::default());
+        let second = compile(&Objects::default(), &first.table);
+        assert!(second.table.routes.is_empty() && second.table.pools.is_empty() && second.table.targets.is_empty());
+        assert!(second.statuses.is_empty());
+    }
+}
