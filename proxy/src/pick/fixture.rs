@@ -190,11 +190,11 @@ pub(super) fn count(members: usize, picks: usize, mut pick: impl FnMut() -> usiz
     counts
 }
 
-/// Whether a count is what a share of so many independent draws makes likely: within five standard deviations, which
-/// chance exceeds less than once in a million.
+/// Whether a count is what a share of so many independent draws makes likely: within seven standard deviations, which
+/// chance exceeds less than once in a billion.
 pub(super) fn is_likely(count: usize, draws: usize, share: f64) -> bool {
     let expected = draws as f64 * share;
-    (count as f64 - expected).abs() <= 5.0 * (expected * (1.0 - share)).sqrt() + 0.5
+    (count as f64 - expected).abs() <= 7.0 * (expected * (1.0 - share)).sqrt() + 0.5
 }
 
 /// Weights of 2 to 40 members that add up to 100, some of them 0: the gaps between sorted cuts.

@@ -81,29 +81,49 @@ proptest! {
         // To pass over it gives the same as to take it out.
         prop_assert_eq!(homes(&members, &[MemberIndex(leaver)]), after);
     }
+}
 
-    /// When a member joins, keys move to it only, and no more than its share, with some tolerance.
-    #[test]
-    fn a_joiner_takes_its_share_and_nothing_else_moves(count in 1..60_u32) {
-        let (before, after) = (homes(&equal(count), &[]), homes(&equal(count + 1), &[]));
-        let mut moved = 0;
-        for (before, after) in before.iter().zip(&after) {
-            prop_assert!(before == after || *after == count);
-            moved += u32::from(before != after);
-        }
+/// When a member joins, keys move to it only, and no more than its share, with some tolerance.
+#[test]
+fn a_joiner_takes_its_share_and_nothing_else_moves() {
+    let mut before = homes(&equal(1), &[]);
+    for count in 1..40_u32 {
+        let after = homes(&equal(count + 1), &[]);
+        let moved: Vec<u32> =
+            before.iter().zip(&after).filter(|(before, after)| before != after).map(|(_, after)| *after).collect();
+        assert!(moved.iter().all(|after| *after == count));
         let share = f64::from(KEYS) / f64::from(count + 1);
-        prop_assert!(f64::from(moved) < share * 1.25 + 4.0 * share.sqrt(), "{} of {}", moved, KEYS);
+        assert!(
+            (moved.len() as f64) < share * 1.2 + 3.0 * share.sqrt(),
+            "{} of {KEYS} to one of {}",
+            moved.len(),
+            count + 1
+        );
+        before = after;
     }
+}
 
-    /// When weights change, about as many keys move as shares do.
-    #[test]
-    fn a_change_of_weights_moves_about_what_it_must(first in 10..=90_u32, second in 10..=90_u32) {
-        let before = homes(&[(0, first), (1, 100 - first)], &[]);
-        let after = homes(&[(0, second), (1, 100 - second)], &[]);
-        let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count() as f64;
-        let must = f64::from(first.abs_diff(second)) / 100.0;
-        prop_assert!(moved / f64::from(KEYS) < must + 0.12, "{} of {}, {}", moved, KEYS, must);
+/// When weights change, about as many keys move as shares do.
+#[test]
+fn a_change_of_weights_moves_about_what_it_must() {
+    let splits: Vec<(u32, Vec<u32>)> =
+        (5..=95).step_by(5).map(|first| (first, homes(&[(0, first), (1, 100 - first)], &[]))).collect();
+    for (first, before) in &splits {
+        for (second, after) in &splits {
+            let moved = before.iter().zip(after).filter(|(before, after)| before != after).count() as f64;
+            let must = f64::from(first.abs_diff(*second)) / 100.0;
+            assert!(moved / f64::from(KEYS) <= must + 0.09, "from {first} to {second} percent: {moved} of {KEYS}");
+        }
     }
+}
+
+/// Weights are percentages, so who joins changes all of them a little.
+#[test]
+fn joining_by_percentages_moves_about_a_share() {
+    let before = homes(&[(0, 50), (1, 50)], &[]);
+    let after = homes(&[(0, 34), (1, 33), (2, 33)], &[]);
+    let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count() as f64;
+    assert!(moved / f64::from(KEYS) < 0.33 + 0.06, "{moved} of {KEYS}");
 }
 
 #[test]
