@@ -32,6 +32,22 @@ fn a_valid_object_is_typed_and_in_the_default_namespace() {
 }
 
 #[test]
+fn a_number_is_no_duration_with_quotes_either() {
+    let parsed = read(
+        "apiVersion: sluicegate.dev/v1alpha1\nkind: Rule\nmetadata: {name: one}\n\
+         spec: {upstream: a, timeouts: {request: 30}, trafficPercent: 0.1}\n",
+    );
+    let hints: Vec<_> = parsed.findings.iter().map(|finding| finding.hint.as_deref()).collect();
+    assert_eq!(
+        hints,
+        [
+            Some("write a duration as 15s, 1m30s or 100ms"),
+            Some("write a percentage from 0 to 100, such as 10 or \"0.1\""),
+        ]
+    );
+}
+
+#[test]
 fn all_problems_of_an_object_are_found_at_once() {
     let parsed = read(
         "apiVersion: sluicegate.dev/v1alpha1\nkind: Target\nmetadata: {name: one, labels: {a: 1}, nmespace: x}\n\

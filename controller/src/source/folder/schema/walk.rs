@@ -86,7 +86,10 @@ impl Walk {
                 let expected = expected(shape);
                 let read = describe::value(node, self.values);
                 if schema.one_of_values.is_empty() {
-                    let hint = describe::type_hint(expected, node, self.values);
+                    // Quotes alone do not make a duration of a number.
+                    let pattern = schema.texts.pattern.as_ref().map(regex::Regex::as_str);
+                    let hint = pattern.and_then(describe::pattern_hint);
+                    let hint = hint.or_else(|| describe::type_hint(expected, node, self.values));
                     self.report(path.field(), underline, format!("must be {expected}, but {read}"), hint);
                 } else {
                     let known = choices(schema).join(", ");
