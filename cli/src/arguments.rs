@@ -3,6 +3,7 @@
 // The texts are printed as they are.
 #![allow(clippy::doc_markdown)]
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -22,10 +23,31 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Serve a folder of manifests
+    Run(Run),
     /// Check manifests without serving them; the exit status is 1 where any is refused
     Check(Check),
+    /// Explain what would become of a request: which Rule takes it, why the others do not, which target gets it
+    Explain(Explain),
     /// Print the CustomResourceDefinitions, for `kubectl apply --server-side -f -`
     Crds,
+}
+
+/// Serves every .yaml, .yml and .json file of a folder and follows its changes. The access log goes to the standard
+/// output, everything else to the standard error.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The folder; its `sluicegate.yaml` holds listeners and the like
+    pub(crate) dir: PathBuf,
+    /// Where to listen in clear text, instead of the listeners of `sluicegate.yaml`; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Where the admin endpoints are
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// How many threads serve requests; 0: as many as there are CPUs
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) workers: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -33,6 +55,28 @@ pub(crate) struct Check {
     /// Folders and files; together they are one configuration
     #[arg(required = true)]
     pub(crate) paths: Vec<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The folder of manifests
+    pub(crate) dir: PathBuf,
+    /// The request's method
+    pub(crate) method: String,
+    /// The request's URL, such as http://api.example.com/v1/chat?v=2
+    pub(crate) url: String,
+    /// A header of the request; may be given several times
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// A file with the request's body
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body_file: Option<PathBuf>,
+    /// The client's address
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) client_ip: std::net::IpAddr,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,

@@ -7,10 +7,12 @@ mod arguments;
 mod check;
 mod crds;
 pub mod echo;
+mod explain;
 mod loading;
+mod run;
 pub mod table_view;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -21,8 +23,11 @@ use arguments::{Arguments, Command};
 /// Runs the program with the process's command line.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut out = io::stdout().lock();
+    // Not locked: the access log writes to it as well.
+    let mut out = io::stdout();
     let result = start_log(arguments.log.as_deref()).and_then(|()| match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments, &mut out).map(|()| ExitCode::SUCCESS),
         Command::Check(arguments) => check::check(&arguments, &mut out),
         Command::Crds => crds::print(&mut out).map(|()| ExitCode::SUCCESS),
     });
@@ -44,6 +49,10 @@ fn start_log(filter: Option<&str>) -> anyhow::Result<()> {
         Some(filter) => EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("--log {filter}: {error}"))?,
         None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
     Ok(())
 }

@@ -1,12 +1,25 @@
 //! From paths to a table: read, compile, and gather what both found. `run`, `check` and `explain` all begin here, so that
 //! they cannot disagree.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use sluicegate_controller::compile::{Compiled, compile};
+use sluicegate_controller::objects::Kind;
 use sluicegate_controller::source::folder::{Finding, Folder};
-use sluicegate_table::Table;
+use sluicegate_proxy::config::{Config, ConfigError};
+use sluicegate_table::{ObjectKey, Table};
+
+use crate::table_view::{Notice, View};
 
 /// The installation's own configuration within a folder.
 pub(crate) const CONFIGURATION: &str = "sluicegate.yaml";
+
+/// The configuration of a folder; the defaults where it has none.
+pub(crate) fn configuration(dir: &Path) -> Result<Config, ConfigError> {
+    let file = dir.join(CONFIGURATION);
+    if file.exists() { Config::read(&file) } else { Ok(Config::default()) }
+}
 
 /// A folder's content, compiled.
 #[derive(Debug)]
@@ -32,4 +45,35 @@ impl Loaded {
         let errors = self.findings.iter().filter(|finding| finding.is_error()).count();
         (errors, self.findings.len() - errors)
     }
+
+    /// Whether any Rule is in force or switched off: whether there is anything to serve now or by one edit.
+    pub(crate) fn has_rules(&self) -> bool {
+        !self.compiled.table.routes.is_empty()
+            || self.compiled.statuses.iter().any(|(id, status)| {
+                id.kind == Kind::Rule
+                    && status
+                        .conditions
+                        .iter()
+                        .any(|condition| condition.type_ == "Accepted" && condition.status == "True")
+            })
+    }
+
+    /// What to print of it.
+    pub(crate) fn view(&self) -> View {
+        let stale: BTreeSet<ObjectKey> = self
+            .compiled
+            .statuses
+            .iter()
+            .filter(|(id, status)| id.kind == Kind::Rule && status.stale)
+            .map(|(id, _)| id.key.clone())
+            .collect();
+        let (errors, warnings): (Vec<&Finding>, _) = self.findings.iter().partition(|finding| finding.is_error());
+        let notices = |findings: Vec<&Finding>| findings.into_iter().map(notice).collect::<Vec<_>>();
+        View::new(&self.compiled.table, &stale, notices(errors), notices(warnings))
+    }
+}
+
+fn notice(finding: &Finding) -> Notice {
+    let placeless = Finding { place: None, ..finding.clone() };
+    Notice { text: finding.to_string(), subject: placeless.to_string() }
 }

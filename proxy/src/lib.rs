@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod config;
 pub mod endpoint;
+pub mod explain;
 pub mod forward;
 pub mod matching;
 pub mod observe;

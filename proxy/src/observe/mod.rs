@@ -4,5 +4,6 @@
 //! waits runs on the control runtime or on a thread of its own.
 
 pub mod access_log;
+pub mod admin;
 pub mod metrics;
 pub mod timestamp;

@@ -24,6 +24,7 @@ use hyper::upgrade::OnUpgrade;
 pub(crate) use answer_body::AnswerBody;
 use answer_body::Streamed;
 use outgoing::Outgoing;
+pub(crate) use outgoing::target_text;
 use read_ahead::ReadAhead;
 use record::Record;
 use view::View;

@@ -120,7 +120,7 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-fn target_text(front: &str, path: &str, query: Option<&str>) -> String {
+pub(crate) fn target_text(front: &str, path: &str, query: Option<&str>) -> String {
     let mut text = String::with_capacity(front.len() + path.len() + query.map_or(1, |query| query.len() + 2));
     text.push_str(front);
     if !path.starts_with('/') {

@@ -190,8 +190,8 @@ impl Scrape {
         let configuration = &self.metrics.configuration;
         let help = "The version of the table in force; 0 before the first.";
         gauge(encoder, "sluicegate_table_version", help, self.gauges.table_version().unwrap_or(0))?;
-        let help = "Objects of the configuration that are refused now.";
-        gauge(encoder, "sluicegate_config_refused_objects", help, configuration.refused_objects.load(Relaxed))?;
+        let help = "Errors in the configuration now; what they are in is refused.";
+        gauge(encoder, "sluicegate_config_errors", help, configuration.errors.load(Relaxed))?;
         let help = "Warnings about the configuration now.";
         gauge(encoder, "sluicegate_config_warnings", help, configuration.warnings.load(Relaxed))?;
         let help = "How often the configuration was read.";

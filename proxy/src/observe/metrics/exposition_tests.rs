@@ -157,7 +157,7 @@ fn both_formats_have_the_same_samples_under_the_exact_names() {
         assert_eq!(value(&parsed, "sluicegate_listener_accepted_total", address()), 2.0);
         assert_eq!(value(&parsed, "sluicegate_listener_connections", address()), 1.0);
         assert_eq!(value(&parsed, "sluicegate_table_version", labels([])), 7.0);
-        assert_eq!(value(&parsed, "sluicegate_config_refused_objects", labels([])), 2.0);
+        assert_eq!(value(&parsed, "sluicegate_config_errors", labels([])), 2.0);
         assert_eq!(value(&parsed, "sluicegate_config_warnings", labels([])), 5.0);
         assert_eq!(value(&parsed, "sluicegate_access_log_dropped_total", labels([])), 0.0);
         let version = labels([("version", env!("CARGO_PKG_VERSION"))]);

@@ -1,8 +1,11 @@
 //! What a scrape reads from the table in force: numbers that live with targets and pools, not with requests.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use sluicegate_table::ObjectKey;
+
+use crate::receive::Current;
 
 /// Gives the numbers of the table in force at the moment of a scrape.
 pub trait Gauges: Debug + Send + Sync {
@@ -45,4 +48,41 @@ pub struct ConnectionCounts {
     pub idle: u64,
     /// Requests that wait for a connection.
     pub pending: u64,
+}
+
+impl Gauges for Current {
+    fn table_version(&self) -> Option<u64> {
+        (self.generation() > 0).then(|| self.load().table.version)
+    }
+
+    fn targets(&self) -> Vec<TargetGauges> {
+        let snapshot = self.load();
+        let members = snapshot.pools().flat_map(|pool| pool.members());
+        // A Target of several pools is one endpoint.
+        let endpoints: BTreeMap<&ObjectKey, u32> = members
+            .filter_map(|member| member.reach.as_ref())
+            .map(|reach| (&reach.endpoint.key, reach.endpoint.load.in_flight()))
+            .collect();
+        endpoints.into_iter().map(|(target, in_flight)| TargetGauges { target: target.clone(), in_flight }).collect()
+    }
+
+    fn upstream_targets(&self) -> Vec<UpstreamTargetGauges> {
+        let snapshot = self.load();
+        let mut members = BTreeMap::new();
+        for pool in snapshot.pools() {
+            for member in pool.members() {
+                let Some(reach) = &member.reach else { continue };
+                let (open, idle) = (u64::from(reach.link.open()), u64::from(reach.link.idle()));
+                let pending = u64::from(reach.link.pending());
+                let connections = ConnectionCounts { active: open.saturating_sub(idle), idle, pending };
+                members.insert((&pool.key, &member.target), connections);
+            }
+        }
+        let numbers = |((upstream, target), connections): ((&ObjectKey, &ObjectKey), _)| UpstreamTargetGauges {
+            upstream: upstream.clone(),
+            target: target.clone(),
+            connections,
+        };
+        members.into_iter().map(numbers).collect()
+    }
 }

@@ -47,7 +47,7 @@ pub struct Metrics {
 /// What the last reading of the configuration came to.
 #[derive(Debug, Default)]
 struct Configuration {
-    refused_objects: AtomicU64,
+    errors: AtomicU64,
     warnings: AtomicU64,
     readings: AtomicU64,
 }
@@ -71,8 +71,8 @@ impl Metrics {
 
     /// Takes in what a reading of the configuration came to: how many objects are refused and how many warnings
     /// there are now.
-    pub fn configuration_read(&self, refused_objects: usize, warnings: usize) {
-        self.configuration.refused_objects.store(refused_objects as u64, Ordering::Relaxed);
+    pub fn configuration_read(&self, errors: usize, warnings: usize) {
+        self.configuration.errors.store(errors as u64, Ordering::Relaxed);
         self.configuration.warnings.store(warnings as u64, Ordering::Relaxed);
         self.configuration.readings.fetch_add(1, Ordering::Relaxed);
     }

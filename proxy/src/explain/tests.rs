@@ -1,0 +1,125 @@
+//! Explanations of a small table, in both forms.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::net::Ipv4Addr;
+
+use serde_json::json;
+use sluicegate_table::Table;
+
+use super::*;
+
+const SECRET: &str = "planted-secret-value";
+
+fn snapshot() -> Snapshot {
+    let pool = |members| json!({ "algorithm": "RoundRobin", "levels": [{ "priority": 1, "members": members }] });
+    let target = |port, path| json!({ "host": "127.0.0.1", "port": port, "protocol": "HTTP", "path": path });
+    let mut one = target(9101, "/base");
+    one["credential"] = json!({ "header": "authorization", "value": SECRET });
+    let mut off = target(9103, "");
+    off["state"] = "Disabled".into();
+    let rule = |wanted, pool| json!({ "matches": [wanted], "stripPath": true, "bufferSize": 65_536, "backend": { "pool": pool } });
+    let prefix = |path| json!({ "path": { "Prefix": path } });
+    let table: Table = serde_json::from_value(json!({
+        "version": 3,
+        "routes": {
+            "default/api": rule(json!({ "path": { "Prefix": "/api" }, "methods": ["GET", "POST"] }), "default/one"),
+            "default/big": rule(json!({ "path": { "Prefix": "/chat" }, "models": ["gpt-4*"] }), "default/one"),
+            "default/chat": rule(prefix("/chat"), "default/two"),
+            "default/off": rule(prefix("/off"), "default/off"),
+            "default/broken": rule(prefix("/broken"), "default/gone"),
+        },
+        "pools": {
+            "default/one": pool(json!([{ "target": "default/one", "weight": 100 }])),
+            "default/two": pool(json!([{ "target": "default/two", "weight": 100 }])),
+            "default/off": pool(json!([{ "target": "default/off", "weight": 100 }])),
+        },
+        "targets": { "default/one": one, "default/two": target(9102, ""), "default/off": off },
+    }))
+    .unwrap();
+    Snapshot::build(Arc::new(table), &Snapshot::default()).unwrap()
+}
+
+fn ask(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Explanation {
+    let client = IpAddr::from(Ipv4Addr::new(192, 0, 2, 1));
+    let request = DescribedRequest::new(method, url, headers.iter().copied(), body.to_owned(), client).unwrap();
+    explain(&snapshot(), &request, &IdentityHeaders::default())
+}
+
+fn answer(explanation: &Explanation) -> (u16, &'static str) {
+    explanation.answer.as_ref().map(|answer| (answer.status, answer.reason)).unwrap()
+}
+
+#[test]
+fn a_request_that_a_target_gets() {
+    let explanation = ask("GET", "http://h.test/a/../api/x%41?v=2", &[], "");
+    assert_eq!(explanation.rule, Some(ObjectKey::new("default", "api")));
+    let forwarded = explanation.forwarded.as_ref().unwrap();
+    assert_eq!(forwarded.url, "http://127.0.0.1:9101/base/xA?v=2");
+    assert_eq!(forwarded.target, ObjectKey::new("default", "one"));
+    assert_eq!(explanation.answer, None);
+    assert_eq!(explanation.request.path, "/api/xA");
+    assert_eq!(explanation.rules.len(), 5);
+}
+
+#[test]
+fn the_text_says_what_becomes_of_it_and_why() {
+    insta::assert_snapshot!(ask("GET", "http://h.test/api/x?v=2", &[], "").to_string());
+}
+
+#[test]
+fn the_text_of_a_refusal() {
+    insta::assert_snapshot!(ask("DELETE", "http://h.test/api/x", &[], "").to_string());
+}
+
+#[test]
+fn the_body_decides_where_a_rule_asks_for_the_model() {
+    let rule = |body| ask("POST", "http://h.test/chat", &[], body).rule.unwrap().name;
+    assert_eq!(rule(r#"{"model": "gpt-4o"}"#), "big");
+    assert_eq!(rule(r#"{"model": "claude"}"#), "chat");
+    assert_eq!(rule(""), "chat");
+    let explanation = ask("POST", "http://h.test/chat", &[], r#"{"model": "gpt-4o"}"#);
+    assert_eq!(explanation.request.model.as_deref(), Some("gpt-4o"));
+    let twice = ask("POST", "http://h.test/chat", &[], r#"{"model": "gpt-4o", "model": "x"}"#);
+    assert_eq!(answer(&twice), (400, "ambiguous-model"));
+}
+
+#[test]
+fn every_refusal_has_its_reason() {
+    assert_eq!(answer(&ask("GET", "http://h.test/", &[], "")), (404, "no-route"));
+    let methods = ask("DELETE", "http://h.test/api", &[], "");
+    assert_eq!(answer(&methods), (405, "method-not-allowed"));
+    assert_eq!(methods.answer.unwrap().allow, ["GET", "POST"]);
+    let off = ask("GET", "http://h.test/off", &[], "");
+    assert_eq!(answer(&off), (503, "no-healthy-target"));
+    assert!(off.pick.is_some() && off.forwarded.is_none());
+    assert_eq!(answer(&ask("GET", "http://h.test/broken", &[], "")), (503, "invalid-configuration"));
+    assert_eq!(answer(&ask("GET", "http://h.test/api/%zz", &[], "")).1, "invalid-request");
+    assert_eq!(answer(&ask("CONNECT", "http://h.test/api", &[], "")), (501, "not-implemented"));
+}
+
+#[test]
+fn no_form_shows_a_secret() {
+    let explanation = ask("GET", "http://h.test/api/x", &[("Authorization", "Bearer of-the-client")], "");
+    for text in [explanation.to_string(), serde_json::to_string(&explanation).unwrap(), format!("{explanation:?}")] {
+        assert!(!text.contains(SECRET) && !text.contains("of-the-client"), "{text}");
+    }
+}
+
+#[test]
+fn descriptions_that_are_no_requests_say_why() {
+    let client = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let error = |method, url, headers: &[(&str, &str)]| {
+        DescribedRequest::new(method, url, headers.iter().copied(), "", client).unwrap_err().to_string()
+    };
+    assert_eq!(error("G T", "http://h.test/", &[]), "`G T` is no HTTP method");
+    let hint = "write it as http://host/path?query, or as /path with a Host header";
+    for url in ["h.test/x", "ftp://h.test/", "", "http://"] {
+        assert_eq!(error("GET", url, &[]), format!("`{url}` is no URL: {hint}"));
+    }
+    assert!(error("GET", "/x", &[]).starts_with("the request has no host"));
+    assert!(error("GET", "http://h.test/", &[("a b", "c")]).starts_with("`a b: c` is no header"));
+    assert!(error("GET", "http://h.test/", &[("content-length", "many")]).starts_with("`many` is no Content-Length"));
+    assert!(DescribedRequest::new("GET", "/x", [("host", "h.test")], "", client).is_ok());
+    assert_eq!(DescribedRequest::header("A:  b: c "), Ok(("A", "b: c")));
+}

@@ -1,0 +1,53 @@
+//! An explanation for people.
+
+use std::fmt;
+
+use super::Explanation;
+
+/// Rules that are listed at most; JSON has all.
+const MOST_RULES: usize = 30;
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request = &self.request;
+        write!(f, "{} {}{}", request.method, request.host, request.path)?;
+        if let Some(query) = &request.query {
+            write!(f, "?{query}")?;
+        }
+        write!(f, " from {}", request.client_ip)?;
+        if let Some(model) = &request.model {
+            write!(f, ", model {model}")?;
+        }
+        writeln!(f)?;
+        match (&self.rule, &self.forwarded) {
+            (Some(rule), Some(forwarded)) => {
+                writeln!(f, "Rule {rule} takes it; {} gets {}", forwarded.target, forwarded.url)?;
+            }
+            (Some(rule), None) => writeln!(f, "Rule {rule} takes it; no target gets it")?,
+            (None, _) => writeln!(f, "no Rule takes it")?,
+        }
+        if let Some(answer) = &self.answer {
+            write!(f, "the answer is {} {}", answer.status, answer.reason)?;
+            if !answer.allow.is_empty() {
+                write!(f, ", allowed: {}", answer.allow.join(", "))?;
+            }
+            writeln!(f)?;
+        }
+        if !self.rules.is_empty() {
+            writeln!(f, "\nRules, in the order in which they are asked (table version {}):", self.table_version)?;
+            for verdict in self.rules.iter().take(MOST_RULES) {
+                writeln!(f, "  {verdict}")?;
+            }
+            if let Some(more @ 1..) = self.rules.len().checked_sub(MOST_RULES) {
+                writeln!(f, "  … and {more} more")?;
+            }
+        }
+        if let (Some(upstream), Some(pick)) = (&self.upstream, &self.pick) {
+            writeln!(f, "\nUpstream {upstream}:")?;
+            for line in pick.to_string().lines() {
+                writeln!(f, "  {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
