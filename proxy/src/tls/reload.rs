@@ -29,7 +29,8 @@ pub struct CertificateWatch {
     _sender: Sender<()>,
 }
 
-/// Watches the listeners' certificates on a thread of its own and logs what comes of it.
+/// Watches the listeners' certificates on a thread of its own and logs what comes of it. Without listeners there is no
+/// thread.
 ///
 /// # Errors
 /// The system would not start a thread.
@@ -49,6 +50,9 @@ pub(super) fn watch_with(
     report: impl Fn(&ListenerTls, Result<(), TlsError>) + Send + 'static,
 ) -> std::io::Result<CertificateWatch> {
     let (sender, receiver) = channel();
+    if listeners.is_empty() {
+        return Ok(CertificateWatch { _watcher: None, _sender: sender });
+    }
     let watcher = watch_folders(&listeners, sender.clone());
     thread::Builder::new().name("certificates".to_owned()).spawn(move || {
         while wait_for_change(&receiver) {

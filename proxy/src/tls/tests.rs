@@ -248,6 +248,15 @@ fn a_secret_that_swaps_its_symlink_is_noticed() {
 }
 
 #[test]
+fn nothing_to_watch_needs_no_thread() {
+    let (sender, reports) = channel();
+    let watch = watch_with(Vec::new(), move |_, outcome| sender.send(outcome).unwrap()).unwrap();
+    // The reporter went with the call, so no thread holds it.
+    assert_eq!(reports.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
+    drop(watch);
+}
+
+#[test]
 fn installing_the_provider_twice_is_harmless() {
     install_provider();
     install_provider();

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -145,4 +147,66 @@ fn trailers_lose_what_frames_or_routes() {
     ]);
     strip_trailers(&mut trailers);
     assert_eq!(trailers, map(&[("grpc-status", "0")]));
+}
+
+/// Names and values that mean something to a proxy, and some that do not.
+fn arbitrary_headers() -> impl Strategy<Value = HeaderMap> {
+    let name = prop::sample::select(vec![
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+        "proxy-authorization",
+        "host",
+        "x-a",
+        "x-b",
+        "accept",
+    ]);
+    let word = prop::sample::select(vec![
+        "close",
+        "keep-alive",
+        "upgrade",
+        "x-a",
+        "x-b",
+        "te",
+        "trailers",
+        "chunked",
+        "websocket",
+        "h2c",
+        "",
+        " ",
+        "\u{ff}",
+        "a b",
+    ]);
+    let value = prop::collection::vec(word, 0..4).prop_map(|words| words.join(", "));
+    prop::collection::vec((name, value), 0..8).prop_map(|lines| {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        headers
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_for_one_hop_never_passes(before in arbitrary_headers()) {
+        let mut after = before.clone();
+        let Ok(head) = strip_request(&mut after, Version::HTTP_11) else { return Ok(()) };
+        for name in [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, PROXY_AUTHORIZATION, TRANSFER_ENCODING] {
+            prop_assert!(!after.contains_key(&name), "{name} in {after:?}");
+        }
+        prop_assert!(after.get(TE).is_none_or(|te| te == "trailers"), "{after:?}");
+        prop_assert_eq!(after.contains_key(UPGRADE), head.upgrade);
+        prop_assert_eq!(after.get(CONNECTION).is_some_and(|value| value == "upgrade"), head.upgrade);
+        prop_assert!(head.upgrade || !after.contains_key(CONNECTION), "{after:?}");
+        let named: Vec<&[u8]> = members(&before, &CONNECTION).collect();
+        for name in ["host", "x-a", "x-b", "accept"] {
+            let kept = before.contains_key(name) && !named.contains(&name.as_bytes());
+            prop_assert_eq!(after.contains_key(name), kept, "{} of {:?}", name, before);
+        }
+    }
 }
