@@ -23,9 +23,12 @@ pub struct Problem {
 }
 
 impl fmt::Display for Problem {
-    /// `field: message (hint)`, the text of a condition's message.
+    /// `field: message (hint)`, or `message (hint)` where it concerns the whole object: the text of a condition's message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)?;
+        if !self.field.steps().is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        f.write_str(&self.message)?;
         match &self.hint {
             Some(hint) => write!(f, " ({hint})"),
             None => Ok(()),

@@ -50,10 +50,10 @@ fn certificates(pem: &str) -> Checked<()> {
     for (position, certificate) in CertificateDer::pem_slice_iter(pem.as_bytes()).enumerate() {
         let number = position + 1;
         let certificate =
-            certificate.map_err(|error| Fault::invalid(format!("its certificate {number} is no PEM: {error}")))?;
+            certificate.map_err(|_| Fault::invalid(format!("its certificate {number} is no well-formed PEM")))?;
         store
             .add(certificate)
-            .map_err(|error| Fault::invalid(format!("its certificate {number} is none to trust: {error}")))?;
+            .map_err(|error| Fault::invalid(format!("its certificate {number} cannot be trusted: {error}")))?;
     }
     if store.is_empty() { Err(Fault::invalid("it holds no PEM certificate")) } else { Ok(()) }
 }

@@ -1,6 +1,8 @@
 //! URLs of targets written in a Rule: taken apart by hand where `http::Uri` is lenient (it drops fragments and ports
 //! that are no number).
 
+use std::net::Ipv6Addr;
+
 use http::Uri;
 use sluicegate_table::Protocol;
 
@@ -50,6 +52,9 @@ pub(super) fn target_url(text: &str) -> Checked<TargetUrl> {
             Fault::invalid(format!("{} is no port", shown(digits))).hint("write a port from 1 to 65535")
         })?,
     };
+    if authority.starts_with('[') && host.parse::<Ipv6Addr>().is_err() {
+        return Err(Fault::invalid(format!("{} is no IPv6 address", shown(host))));
+    }
     let url = TargetUrl { protocol, host: names::host(host)?, port: names::port(port)?, path: paths::base(path)? };
     match text.parse::<Uri>() {
         Ok(_) => Ok(url),
@@ -61,8 +66,6 @@ pub(super) fn target_url(text: &str) -> Checked<TargetUrl> {
 fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']')?;
-        // Brackets are for IPv6 addresses alone.
-        host.contains(':').then_some(())?;
         return if after.is_empty() { Some((host, None)) } else { Some((host, Some(after.strip_prefix(':')?))) };
     }
     Some(match authority.split_once(':') {
