@@ -30,6 +30,11 @@ impl GlobRest {
         Some(Self { middle: parts.into_boxed_slice(), last })
     }
 
+    /// The literal parts, all of which stand in what matches.
+    pub(crate) fn literals(&self) -> Vec<Box<[u8]>> {
+        self.middle.iter().chain(&self.last).map(|part| part.as_bytes().into()).collect()
+    }
+
     /// Whether `text`, what follows the literal part in a path, fits.
     pub(crate) fn matches(&self, mut text: &str) -> bool {
         for part in &self.middle {

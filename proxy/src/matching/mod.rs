@@ -18,6 +18,7 @@ mod precedence;
 mod query;
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
+mod sieve;
 #[cfg(test)]
 mod tests;
 mod traffic_share;

@@ -1,5 +1,5 @@
-//! The matches of one host name, by path: a hash of the exact paths, the regular expressions, and a radix tree of the
-//! literal parts of prefixes and globs.
+//! The matches of one host name, by path: a hash of the exact paths, and radix trees of the texts that regular
+//! expressions, prefixes and globs begin with.
 
 use std::collections::BTreeMap;
 
@@ -11,27 +11,29 @@ use super::conditions::Conditions;
 use super::glob::{self, GlobRest};
 use super::literals::Literals;
 use super::pattern::Pattern;
+use super::sieve::Sieve;
 
 /// An index from paths to the matches whose path condition holds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Paths {
     exact: FxHashMap<Box<str>, Bucket>,
-    /// The best first.
-    patterns: Vec<(Pattern, Bucket)>,
+    /// Regular expressions by the literal text that they begin with.
+    patterns: Literals<Sieve<(Pattern, Bucket)>>,
     literals: Literals<WithLiteral>,
 }
 
-/// The path conditions with one literal part.
+/// The prefix and the globs with one literal part.
 #[derive(Clone, Debug)]
 struct WithLiteral {
     length: usize,
     first: Rank,
-    /// The best first.
-    tails: Vec<(Tail, Bucket)>,
+    /// The prefix, and a glob without a star.
+    plain: Vec<(Tail, Bucket)>,
+    globs: Sieve<(GlobRest, Bucket)>,
 }
 
 /// What must follow the literal part.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Tail {
     /// Nothing, or another path element.
     Elements,
@@ -39,8 +41,6 @@ enum Tail {
     Anything,
     /// Nothing: a glob without a star.
     Nothing,
-    /// What the rest of a glob says.
-    Glob(GlobRest),
 }
 
 /// What goes through the buckets of a path.
@@ -48,7 +48,7 @@ pub(crate) trait Visitor {
     /// Ranks from this one on are of no more interest.
     fn limit(&self) -> Rank;
 
-    /// A bucket whose path condition holds. They come in the order of their path conditions' precedence.
+    /// A bucket whose path condition holds.
     fn visit(&mut self, bucket: &Bucket);
 }
 
@@ -61,38 +61,42 @@ impl Paths {
         {
             visitor.visit(bucket);
         }
-        for (pattern, bucket) in &self.patterns {
-            if bucket.first() >= visitor.limit() {
-                return;
-            }
-            if pattern.matches(path.as_bytes()) {
-                visitor.visit(bucket);
-            }
+        for patterns in self.patterns.of(path.as_bytes()) {
+            // The precedence of expressions is not that of their beginnings, so each beginning is asked.
+            patterns.each(path.as_bytes(), visitor.limit(), |(pattern, bucket)| {
+                if pattern.matches(path.as_bytes()) {
+                    visitor.visit(bucket);
+                }
+                visitor.limit()
+            });
         }
         for literal in self.literals.of(path.as_bytes()) {
+            // Those with shorter literal parts come after all of these.
             if literal.first >= visitor.limit() {
                 return;
             }
             let rest = path.get(literal.length..).unwrap_or_default();
-            for (tail, bucket) in &literal.tails {
-                if bucket.first() >= visitor.limit() {
-                    break;
-                }
-                if tail.matches(rest) {
+            for (tail, bucket) in &literal.plain {
+                if bucket.first() < visitor.limit() && tail.matches(rest) {
                     visitor.visit(bucket);
                 }
             }
+            literal.globs.each(rest.as_bytes(), visitor.limit(), |(glob, bucket)| {
+                if glob.matches(rest) {
+                    visitor.visit(bucket);
+                }
+                visitor.limit()
+            });
         }
     }
 }
 
 impl Tail {
-    fn matches(&self, rest: &str) -> bool {
+    fn matches(self, rest: &str) -> bool {
         match self {
             Self::Elements => rest.is_empty() || rest.starts_with('/'),
             Self::Anything => true,
             Self::Nothing => rest.is_empty(),
-            Self::Glob(glob) => glob.matches(rest),
         }
     }
 }
@@ -169,27 +173,31 @@ impl<'a> PathsBuilder<'a> {
     /// The rank whose regular expression cannot be built, and why in words.
     pub(crate) fn build(self, conditions: &[Conditions]) -> Result<Paths, (Rank, String)> {
         let exact = self.exact.into_iter().map(|(path, ranks)| (path.into(), Bucket::new(ranks, conditions))).collect();
-        let mut patterns = Vec::with_capacity(self.patterns.len());
+        let mut beginnings: BTreeMap<Box<[u8]>, Vec<_>> = BTreeMap::new();
         for (text, ranks) in self.patterns {
             let bucket = Bucket::new(ranks, conditions);
-            patterns.push((Pattern::new(text).map_err(|message| (bucket.first(), message))?, bucket));
+            let (pattern, required) = Pattern::with_required(text).map_err(|message| (bucket.first(), message))?;
+            let patterns = beginnings.entry(required.beginning).or_default();
+            patterns.push((bucket.first(), (pattern, bucket), required.inner));
         }
-        patterns.sort_unstable_by_key(|(_, bucket)| bucket.first());
+        let patterns = Literals::new(beginnings.into_iter().map(|(literal, patterns)| (literal, Sieve::new(patterns))));
         let literals = Literals::new(self.literals.into_iter().map(|(literal, tails)| {
-            let mut tails: Vec<_> = tails
-                .into_iter()
-                .map(|(glob, ranks)| {
-                    let tail = match glob.map(GlobRest::of) {
-                        None => prefix_tail(literal),
-                        Some(Some(rest)) => Tail::Glob(rest),
-                        Some(None) => Tail::Nothing,
-                    };
-                    (tail, Bucket::new(ranks, conditions))
-                })
-                .collect();
-            tails.sort_unstable_by_key(|(_, bucket)| bucket.first());
-            let first = tails.first().map_or(Rank::MAX, |(_, bucket)| bucket.first());
-            (literal, WithLiteral { length: literal.len(), first, tails })
+            let mut plain = Vec::new();
+            let mut globs = Vec::new();
+            for (glob, ranks) in tails {
+                let bucket = Bucket::new(ranks, conditions);
+                match glob.map(GlobRest::of) {
+                    None => plain.push((prefix_tail(literal), bucket)),
+                    Some(None) => plain.push((Tail::Nothing, bucket)),
+                    Some(Some(rest)) => {
+                        let required = rest.literals();
+                        globs.push((bucket.first(), (rest, bucket), required));
+                    }
+                }
+            }
+            let globs = Sieve::new(globs);
+            let first = plain.iter().map(|(_, bucket)| bucket.first()).fold(globs.first(), Rank::min);
+            (literal, WithLiteral { length: literal.len(), first, plain, globs })
         }));
         Ok(Paths { exact, patterns, literals })
     }
