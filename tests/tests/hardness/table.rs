@@ -7,8 +7,8 @@ use sluicegate_tests::{Client, Gate, Message, Origin};
 
 use crate::cases::{CASES, Case, Expected};
 
-/// What comes behind each case on the same connection.
-const BEHIND: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+/// What comes behind each case on the same connection, and ends it where the case did not.
+const BEHIND: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 struct Rig {
     origin: Origin,
@@ -30,7 +30,6 @@ impl Rig {
         for piece in [*bytes, BEHIND].concat().chunks(piece) {
             client.try_send(piece);
         }
-        client.finish_quietly();
         let all = client.rest();
         let seen = self.origin.requests();
         let verdict = judge(*expected, &all, &seen);
@@ -96,17 +95,6 @@ fn judge(expected: Expected, all: &[u8], seen: &[Message]) -> Result<(), String>
                 Err("expected an end without an answer".to_owned())
             }
         }
-    }
-}
-
-trait Quietly {
-    fn finish_quietly(&self);
-}
-
-impl Quietly for Client {
-    /// Says that no more comes; a connection that has been ended already needs no telling.
-    fn finish_quietly(&self) {
-        drop(self.wire.stream.shutdown(std::net::Shutdown::Write));
     }
 }
 
@@ -210,4 +198,17 @@ fn a_refused_request_is_the_last_of_its_connection_whatever_was_pipelined() {
     assert_eq!(client.answer().status(), 400);
     client.ends();
     assert_eq!(rig.origin.request().target(), "/first");
+}
+
+#[test]
+fn a_second_request_with_two_framings_hides_nothing_behind_it() {
+    let mut rig = Rig::new();
+    let mut client = rig.gate.client();
+    let ambiguous =
+        b"POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    client.try_send([get("/first").as_bytes(), ambiguous, BEHIND].concat());
+    let all = client.rest();
+    let seen: Vec<String> = rig.origin.requests().iter().map(Message::target).collect();
+    assert!(!seen.contains(&"/smuggled".to_owned()), "{seen:?}: {:?}", String::from_utf8_lossy(&all));
+    assert!(rig.gate.runs());
 }

@@ -68,17 +68,6 @@ fn a_request_may_come_byte_by_byte() {
 }
 
 #[test]
-fn a_client_that_has_said_all_still_gets_its_answer() {
-    let origin = Origin::text("late but there");
-    let gate = Gate::start(&all_to(origin.port(), ""));
-    let mut client = gate.client();
-    client.send(get("/"));
-    client.finish();
-    assert_eq!(client.answer().text(), "late but there");
-    client.ends();
-}
-
-#[test]
 fn an_http_1_0_connection_ends_after_its_answer_unless_asked_to_stay() {
     let origin = Origin::text("old");
     let gate = Gate::start(&all_to(origin.port(), ""));

@@ -160,15 +160,17 @@ fn a_rule_that_is_switched_off_takes_nothing() {
 fn an_edit_cuts_off_no_answer_that_is_under_way() {
     let hold = Arc::new(std::sync::Barrier::new(2));
     let held = Arc::clone(&hold);
-    let old = Origin::scripted(move |wire, _| {
+    let old = Origin::scripted(move |wire, request| {
         wire.send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nbeg")?;
-        held.wait();
+        if request.target() == "/held" {
+            held.wait();
+        }
         wire.send("end")
     });
     let new = Origin::text("new");
     let gate = Gate::start(&all_to(old.port(), ""));
     let mut client = gate.client();
-    client.send(get("/"));
+    client.send(get("/held"));
     old.until_requests(1);
     gate.write("manifests.yaml", &all_to(new.port(), ""));
     gate.until("the edit is in force", "/", |answer| answer.text() == "new");

@@ -39,12 +39,12 @@ fn a_folder_that_is_not_there_is_named() {
 #[test]
 fn a_folder_without_a_valid_rule_is_refused() {
     let empty = folder(&[("sluicegate.yaml", "listeners:\n- address: 127.0.0.1:0\nadmin: {address: 127.0.0.1:0}\n")]);
-    fails(&run(&["run", empty.path().to_str().unwrap()]), &["rule"]);
+    fails(&run(&["run", empty.path().to_str().unwrap()]), &["no Rule"]);
     let invalid = folder(&[
         ("a.yaml", &rule("bad", "nonsense: 1")),
         ("sluicegate.yaml", "listeners:\n- address: 127.0.0.1:0\nadmin: {address: 127.0.0.1:0}\n"),
     ]);
-    fails(&run(&["run", invalid.path().to_str().unwrap()]), &["nonsense", "a.yaml"]);
+    fails(&run(&["run", invalid.path().to_str().unwrap()]), &["no valid Rule", "check"]);
 }
 
 #[test]

@@ -86,6 +86,19 @@ fn a_client_that_leaves_is_told_to_the_target() {
 }
 
 #[test]
+fn a_client_that_ends_its_side_has_left() {
+    // HTTP/1.1 would allow to wait for the answer; but nearly always it means that nobody is there to read it, and a
+    // target that generates tokens should stop.
+    let origin = Origin::scripted(|wire, _| wire.rest().map(drop));
+    let gate = Gate::start(&all_to(origin.port(), ""));
+    let mut client = gate.client();
+    client.send(get("/"));
+    origin.until_requests(1);
+    client.finish();
+    until("the target's connection ends", || (origin.open_connections() == 0).then_some(()));
+}
+
+#[test]
 fn request_and_answer_stream_at_the_same_time() {
     let origin = Origin::raw(|wire, _| {
         wire.head()?;

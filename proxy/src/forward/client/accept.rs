@@ -21,17 +21,26 @@ pub(crate) struct Listener {
     pub(crate) metrics: ListenerShard,
 }
 
+/// What the connections of a listener have in common.
+struct Terms {
+    tls: Option<TlsAcceptor>,
+    metrics: ListenerShard,
+}
+
 /// How long accepting pauses when the process has no descriptor left for another connection.
 const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections for as long as it is polled; dropping it closes the listener.
 pub(crate) async fn accept(worker: Rc<Worker>, listener: Listener) {
-    let listener = Rc::new(listener);
+    let Listener { socket, tls, metrics } = listener;
+    // Connections outlive the listener: none of them may keep its socket, which would go on taking connections that
+    // nobody serves.
+    let terms = Rc::new(Terms { tls, metrics });
     loop {
-        match listener.socket.accept().await {
+        match socket.accept().await {
             Ok((stream, peer)) => {
                 let worker = Rc::clone(&worker);
-                tokio::task::spawn_local(open(worker, Rc::clone(&listener), stream, peer));
+                tokio::task::spawn_local(open(worker, Rc::clone(&terms), stream, peer));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -48,14 +57,14 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn open(worker: Rc<Worker>, listener: Rc<Listener>, stream: TcpStream, peer: SocketAddr) {
-    let _open = listener.metrics.opened();
+async fn open(worker: Rc<Worker>, terms: Rc<Terms>, stream: TcpStream, peer: SocketAddr) {
+    let _open = terms.metrics.opened();
     let _alive = worker.enter();
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "a client connection ended before it was served");
         return;
     }
-    let (stream, http2) = match &listener.tls {
+    let (stream, http2) = match &terms.tls {
         None => (ClientStream::Plain(stream), None),
         Some(acceptor) => {
             let limit = worker.settings().limits.header_timeout;
@@ -75,7 +84,7 @@ async fn open(worker: Rc<Worker>, listener: Rc<Listener>, stream: TcpStream, pee
             }
         }
     };
-    let tls = listener.tls.is_some();
+    let tls = terms.tls.is_some();
     let connection = ClientConnection {
         forwarded: ForwardedFacts::new(peer, tls, &worker.settings().forwarding),
         state: ConnectionState::new(),

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{Method, Version};
+use http::uri::Scheme;
+use http::{Method, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -34,8 +35,12 @@ impl Admitted {
 
 /// Refuses what must not be forwarded, and takes off what was for this hop only.
 pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &Incoming) -> Result<Admitted, Refusal> {
-    if parts.method == Method::CONNECT {
+    // TRACE would show the client what the target got: its credentials, too.
+    if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(Reason::NotImplemented.into());
+    }
+    if !is_for_us(&parts.uri) {
+        return Err(Reason::InvalidRequest.into());
     }
     let content_length = body.size_hint().exact();
     let streamed = content_length.is_none();
@@ -47,6 +52,15 @@ pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &Incomin
         admit_body(client, parts, content_length)?;
     }
     Ok(Admitted { head, content_length })
+}
+
+/// Whether the request target has a form that a gateway takes (RFC 9112, 3.2): a path, or a whole URI of our schemes.
+/// `GET example.com` would otherwise be matched by a host that stands where a path belongs.
+fn is_for_us(target: &Uri) -> bool {
+    match target.scheme() {
+        None => target.authority().is_none(),
+        Some(scheme) => *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS,
+    }
 }
 
 fn admit_body(client: &ClientConnection, parts: &mut Parts, content_length: Option<u64>) -> Result<(), Refusal> {

@@ -80,6 +80,14 @@ fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
         return Err(refused());
     }
     let text = match (parts.uri.authority(), field) {
+        // HTTP/2 (RFC 9113, 8.3.1) has such a request for malformed; HTTP/1.1 (RFC 9112, 3.2.2) for one with a `Host` to
+        // be ignored.
+        (Some(authority), Some(field))
+            if parts.version == Version::HTTP_2
+                && !field.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+        {
+            return Err(refused());
+        }
         (Some(authority), _) => authority.as_str(),
         (None, Some(field)) => field.to_str().map_err(|_| refused())?,
         (None, None) if parts.version == Version::HTTP_10 => "",

@@ -17,7 +17,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
-use crate::answer::Reason;
+use crate::answer::{REASON_HEADER, Reason};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -79,6 +79,8 @@ impl Seen {
                 "x-forwarded-for" => Self::FORWARDED_FOR,
                 "x-forwarded-host" => Self::FORWARDED_HOST,
                 "x-forwarded-proto" => Self::FORWARDED_PROTO,
+                // An answer of a target must not look like one of ours.
+                _ if name == REASON_HEADER.as_str() => Self::DROPPED,
                 _ if speaks_for_the_client(name) => Self::OTHER_FORWARDED,
                 _ => Self::NONE,
             },
@@ -124,6 +126,9 @@ pub enum RefusedHead {
     /// `chunked` more than once.
     #[error("the chunked transfer coding more than once")]
     ChunkedTwice,
+    /// A transfer coding and a length: whichever one reads, the next hop may read the other.
+    #[error("a transfer coding and a Content-Length")]
+    TwoFramings,
 }
 
 impl RefusedHead {
@@ -132,7 +137,7 @@ impl RefusedHead {
         match self {
             Self::EndToEndNamed => Reason::InvalidRequest,
             Self::TransferCoding => Reason::NotImplemented,
-            Self::ChunkedTwice => Reason::AmbiguousFraming,
+            Self::ChunkedTwice | Self::TwoFramings => Reason::AmbiguousFraming,
         }
     }
 }
@@ -222,7 +227,9 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, seen: Seen, keep_upgrade: bool) {
         }
     }
     if seen.has(Seen::DROPPED) {
-        for name in [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
+        for name in
+            [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REASON_HEADER]
+        {
             headers.remove(name);
         }
     }
@@ -249,7 +256,10 @@ fn only_chunked(headers: &HeaderMap) -> Result<(), RefusedHead> {
         }
         chunked = true;
     }
-    if chunked { Ok(()) } else { Err(RefusedHead::TransferCoding) }
+    if !chunked {
+        return Err(RefusedHead::TransferCoding);
+    }
+    if headers.contains_key(CONTENT_LENGTH) { Err(RefusedHead::TwoFramings) } else { Ok(()) }
 }
 
 /// What `Connection` names besides the fields that are taken off anyway.

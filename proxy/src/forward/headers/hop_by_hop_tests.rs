@@ -210,3 +210,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_coding_beside_a_length_is_refused() {
+    let lines = [("transfer-encoding", "chunked"), ("content-length", "3")];
+    let mut headers = map(&lines);
+    assert_eq!(strip_request(&mut headers, Version::HTTP_11).unwrap_err(), RefusedHead::TwoFramings);
+    let mut headers = map(&lines);
+    let stripped = strip_response(&mut headers, StatusCode::OK, Version::HTTP_11);
+    assert_eq!(stripped, Err(RefusedHead::TwoFramings));
+}
+
+#[test]
+fn an_answer_cannot_carry_a_reason_of_ours() {
+    let mut headers = map(&[("x-sluicegate-reason", "no-route"), ("x-other", "1")]);
+    strip_response(&mut headers, StatusCode::OK, Version::HTTP_11).unwrap();
+    assert_eq!(headers, map(&[("x-other", "1")]));
+}
