@@ -27,9 +27,18 @@ pub struct Parsed {
     /// Everything found wrong in it.
     pub findings: Vec<Finding>,
     /// Set where some of it could not be told what it is: an object that is no longer found may still be meant.
-    pub incomplete: Option<Problem>,
+    pub incomplete: Option<Incomplete>,
     /// The documents by their text.
     checked: HashMap<Digest, Arc<Checked>>,
+}
+
+/// Why it is not known what a file holds.
+#[derive(Clone, Debug)]
+pub struct Incomplete {
+    /// The problem of each object that it may hold.
+    pub problem: Problem,
+    /// Where it stops making sense.
+    pub place: Place,
 }
 
 /// Tells one text from another.
@@ -140,7 +149,7 @@ pub(crate) fn read_again(file_name: &str, text: &str, environment: Environment<'
 
 impl Parsed {
     /// A file that cannot be read at all.
-    pub(crate) fn unreadable(finding: Finding, file: Arc<SourceFile>, incomplete: Problem) -> Self {
+    pub(crate) fn unreadable(finding: Finding, file: Arc<SourceFile>, incomplete: Incomplete) -> Self {
         let (findings, incomplete) = (vec![finding], Some(incomplete));
         Self { file, objects: Vec::new(), findings, incomplete, checked: HashMap::new() }
     }
@@ -162,7 +171,7 @@ impl Parsed {
             let at = document.start + at;
             let place = Place { file: file.clone(), span: at..at };
             let message = format!("cannot be read any more: {place}: {message}");
-            self.incomplete = Some(invalid(FieldPath::default(), message, None));
+            self.incomplete = Some(Incomplete { problem: invalid(FieldPath::default(), message, None), place });
         }
     }
 }

@@ -4,9 +4,11 @@
 //! kubectl's YAML means (`yaml::scalars`) → the generated schema and its CEL rules (`schema`) → typed objects
 //! (`documents`) → a folder's objects, where nothing that is broken takes down what is not (`reader`).
 
+mod contents;
 mod document;
 mod documents;
 mod file;
+mod files;
 mod finding;
 mod identity;
 mod reader;
@@ -16,9 +18,11 @@ mod suggest;
 mod watch;
 mod yaml;
 
+pub use contents::Folder;
 pub use document::Content;
-pub use documents::{Object, Origin, Parsed, read_documents};
+pub use documents::{Incomplete, Object, Origin, Parsed, read_documents};
 pub use file::{Place, Position, SourceFile};
+pub use files::FolderError;
 pub use finding::{Finding, Reason, Style};
-pub use reader::{Folder, FolderError, Reader, read};
+pub use reader::{Reader, read};
 pub use watch::{Watch, watch};

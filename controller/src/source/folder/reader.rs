@@ -1,91 +1,19 @@
 //! A folder's files into objects, again and again: what a broken file held before stays in force.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sluicegate_table::ObjectKey;
 
+use super::contents::Folder;
 use super::document::Content;
-use super::documents::{Digest, Object, Origin, Parsed, digest, read_again};
+use super::documents::{Digest, Incomplete, Object, Parsed, digest, read_again};
 use super::file::{Place, SourceFile};
+use super::files::{FolderError, Unreadable, content, list};
 use super::finding::{Finding, Reason};
 use super::schema::invalid;
-use crate::objects::{Candidate, ObjectId, Objects};
-use crate::problem::{FieldPath, Problem, Severity};
-
-/// The installation's own configuration at the top of a folder, which is no manifest.
-const CONFIGURATION: &str = "sluicegate.yaml";
-/// The largest file that is read. A manifest of 10,000 rules has about 3 MiB.
-const MAX_FILE_BYTES: u64 = 16 << 20;
-
-/// What a folder holds at one moment.
-#[derive(Clone, Debug, Default)]
-pub struct Folder {
-    /// Its objects, ready for compile.
-    pub objects: Objects,
-    /// Everything that reading found wrong, in the order of the files.
-    pub findings: Vec<Finding>,
-    origins: BTreeMap<ObjectId, Origin>,
-}
-
-impl Folder {
-    /// Where an object's field was written, or else what encloses it.
-    pub fn locate(&self, object: &ObjectId, field: &FieldPath) -> Option<Place> {
-        self.origins.get(object).map(|origin| origin.locate(field))
-    }
-
-    /// A problem of an object, with its place.
-    pub fn finding(&self, object: &ObjectId, problem: &Problem) -> Finding {
-        let place = self.locate(object, &problem.field);
-        Finding { place, ..Finding::about(&object.to_string(), problem) }
-    }
-
-    /// What reading found and what compile found, without what both say, in the order of files and lines.
-    pub fn report<'a>(&self, problems: impl IntoIterator<Item = (&'a ObjectId, &'a Problem)>) -> Vec<Finding> {
-        let said = |finding: &Finding| (finding.object.clone(), finding.field.clone(), finding.message.clone());
-        let mut seen: BTreeSet<_> = self.findings.iter().map(said).collect();
-        let mut findings = self.findings.clone();
-        for (object, problem) in problems {
-            let finding = Finding::about(&object.to_string(), problem);
-            if seen.insert(said(&finding)) {
-                findings.push(self.finding(object, problem));
-            }
-        }
-        findings.sort_by_cached_key(|finding| {
-            finding.place.as_ref().map(|place| (place.file.name().to_owned(), place.span.start))
-        });
-        findings
-    }
-}
-
-/// Why a folder cannot be read at all.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// There is nothing at this path.
-    #[error("there is no file or folder {path}")]
-    NotFound {
-        /// The path.
-        path: PathBuf,
-    },
-    /// It is a file, and files cannot be watched.
-    #[error("{path} is not a folder")]
-    NotAFolder {
-        /// The path.
-        path: PathBuf,
-    },
-    /// It is there and cannot be read.
-    #[error("cannot read {path}: {error}")]
-    Unreadable {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        error: io::Error,
-    },
-}
+use crate::problem::{FieldPath, Severity};
 
 /// Reads a folder, or one file, once.
 pub fn read(path: &Path) -> Result<Folder, FolderError> {
@@ -211,50 +139,15 @@ impl Reader {
             }
         }
         for file in files() {
-            let Some(problem) = &file.parsed.incomplete else { continue };
+            let Some(lost) = &file.parsed.incomplete else { continue };
             for (name, object) in &file.objects {
                 if !taken.contains_key(name) {
                     taken.insert(name.clone(), object.origin.name());
-                    folder.insert(object, Some(problem));
+                    folder.insert(object, Some(lost));
                 }
             }
         }
         folder
-    }
-}
-
-impl Folder {
-    /// Takes an object in; one of our kinds with `lost` as refused for that reason.
-    fn insert(&mut self, object: &Object, lost: Option<&Problem>) {
-        fn or_lost<T>(candidate: &Candidate<T>, lost: Option<&Problem>) -> Candidate<T> {
-            match (lost, candidate) {
-                (Some(problem), _) => Candidate::Refused(Arc::new(vec![problem.clone()])),
-                (None, Candidate::Valid(object)) => Candidate::Valid(object.clone()),
-                (None, Candidate::Refused(problems)) => Candidate::Refused(problems.clone()),
-            }
-        }
-        let key = object.key.clone();
-        if let Some(id) = object.id() {
-            self.origins.insert(id, object.origin.clone());
-        }
-        match &object.content {
-            Content::Rule(rule) => {
-                self.objects.rules.insert(key, or_lost(rule, lost));
-            }
-            Content::Upstream(upstream) => {
-                self.objects.upstreams.insert(key, or_lost(upstream, lost));
-            }
-            Content::Target(target) => {
-                self.objects.targets.insert(key, or_lost(target, lost));
-            }
-            Content::Secret(Some(data)) => {
-                self.objects.secrets.insert(key, data.clone());
-            }
-            Content::ConfigMap(Some(data)) => {
-                self.objects.config_maps.insert(key, data.clone());
-            }
-            Content::Secret(None) | Content::ConfigMap(None) => {}
-        }
     }
 }
 
@@ -299,8 +192,9 @@ fn duplicate(object: &Object, first: &Place) -> Finding {
 
 fn unreadable(name: &str, why: &str) -> Parsed {
     let file = Arc::new(SourceFile::new(name, "", &[]));
+    let place = Place { file: file.clone(), span: 0..0 };
     let finding = Finding {
-        place: Some(Place { file: file.clone(), span: 0..0 }),
+        place: Some(place.clone()),
         severity: Severity::Error,
         object: None,
         field: None,
@@ -308,7 +202,8 @@ fn unreadable(name: &str, why: &str) -> Parsed {
         message: why.to_owned(),
         hint: None,
     };
-    let incomplete = invalid(FieldPath::default(), format!("cannot be read any more: {name}: {why}"), None);
+    let message = format!("cannot be read any more: {name}: {why}");
+    let incomplete = Incomplete { problem: invalid(FieldPath::default(), message, None), place };
     Parsed::unreadable(finding, file, incomplete)
 }
 
@@ -317,53 +212,6 @@ fn stamp(content: Result<&str, &String>) -> Stamp {
         Ok(text) => Stamp::Content(digest(text)),
         Err(why) => Stamp::Unreadable(why.clone()),
     }
-}
-
-/// The manifests of a folder in the order of their names, as kubectl takes them: not those of folders below it, nothing
-/// hidden. A file stands for itself.
-fn list(path: &Path) -> Result<Vec<PathBuf>, FolderError> {
-    let refused = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => FolderError::NotFound { path: path.to_owned() },
-        _ => FolderError::Unreadable { path: path.to_owned(), error },
-    };
-    if !fs::metadata(path).map_err(refused)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(refused)? {
-        let entry = entry.map_err(refused)?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let manifest = [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
-        if manifest && !name.starts_with('.') && name != CONFIGURATION {
-            files.push(entry.path());
-        }
-    }
-    // Links are followed: a mounted ConfigMap is made of them. What is no file is skipped, a link to nothing is not.
-    files.retain(|file| fs::metadata(file).map_or(true, |metadata| metadata.is_file()));
-    files.sort();
-    Ok(files)
-}
-
-enum Unreadable {
-    Gone,
-    Because(String),
-}
-
-fn content(path: &Path) -> Result<String, Unreadable> {
-    let because = |error: io::Error| {
-        let gone = error.kind() == io::ErrorKind::NotFound;
-        match fs::symlink_metadata(path) {
-            Err(_) if gone => Unreadable::Gone,
-            _ if gone => Unreadable::Because("is a link to nothing".to_owned()),
-            _ => Unreadable::Because(format!("cannot be read: {error}")),
-        }
-    };
-    if fs::metadata(path).map_err(because)?.len() > MAX_FILE_BYTES {
-        return Err(Unreadable::Because(format!("is larger than {} MiB", MAX_FILE_BYTES >> 20)));
-    }
-    let bytes = fs::read(path).map_err(because)?;
-    String::from_utf8(bytes).map_err(|_| Unreadable::Because("is not UTF-8 text".to_owned()))
 }
 
 #[cfg(test)]

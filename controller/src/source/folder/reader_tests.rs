@@ -2,8 +2,10 @@
 
 use tempfile::TempDir;
 
+use std::fs;
+
 use super::*;
-use crate::objects::Kind;
+use crate::objects::{Candidate, Kind, ObjectId};
 
 fn target(name: &str, host: &str) -> String {
     format!(
@@ -101,6 +103,8 @@ fn what_a_broken_file_held_is_refused_and_what_is_deleted_is_gone() {
     assert_eq!(targets(&read), ["a later", "b!", "c x"]);
     let Candidate::Refused(problems) = &read.objects.targets[&id("b").key] else { panic!() };
     assert!(problems[0].message.contains("a.yaml:6:7"), "{}", problems[0].message);
+    let finding = read.finding(&id("b"), &problems[0]);
+    assert_eq!(finding.place.map(|place| place.start().line), Some(6), "where it was is not there any more");
 
     // It breaks still more, then is whole again without `b`, then gone.
     fs::write(&path, "[").unwrap();

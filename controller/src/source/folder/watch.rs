@@ -16,8 +16,10 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::watch as channel;
 
+use super::contents::Folder;
+use super::files::FolderError;
 use super::finding::{Finding, Reason};
-use super::reader::{Folder, FolderError, Reader};
+use super::reader::Reader;
 use crate::problem::Severity;
 
 /// How long nothing may happen before the folder is read: a save is several events.

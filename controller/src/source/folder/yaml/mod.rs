@@ -4,10 +4,14 @@
 //! `"010"` and `010` mean different things to kubectl (see [`scalars`]). Each key and value keeps its byte span, so that
 //! whatever is found wrong later, by the schema, by a CEL rule or by compile, can be shown where it was written.
 
+mod builder;
+mod hints;
 mod parse;
 pub(crate) mod scalars;
 #[cfg(test)]
 mod scalars_tests;
+#[cfg(test)]
+mod syntax_tests;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -204,7 +204,8 @@ fn only(text: &str) -> Document {
     documents.remove(0).unwrap()
 }
 
-fn json(node: &Node) -> Json {
+/// A tree as JSON.
+pub(super) fn json(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(value) => json!(value),
