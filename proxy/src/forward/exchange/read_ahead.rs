@@ -51,7 +51,10 @@ pub(super) async fn read(
             None => ended = true,
         }
     }
-    let facts = body_scan::scan(&joined(&frames, bytes)).map_err(|_| Reason::AmbiguousModel)?;
+    let mut beginning = joined(&frames, bytes);
+    // What is found must not depend on how the network cut the body into pieces.
+    beginning.truncate(usize::try_from(at_most).unwrap_or(usize::MAX));
+    let facts = body_scan::scan(&beginning).map_err(|_| Reason::AmbiguousModel)?;
     let rest = (!ended).then_some(body);
     Ok(Box::new(ReadAhead { frames, rest, watch, facts }))
 }
