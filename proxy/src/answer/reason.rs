@@ -145,9 +145,6 @@ reasons! {
     /// The target's answer did not come in time.
     UpstreamTimeout, "upstream-timeout", GATEWAY_TIMEOUT, DeadlineExceeded, "Upstream timeout",
         "The target did not answer within the time limit.";
-    /// An HTTP version that is not spoken here.
-    VersionNotSupported, "version-not-supported", HTTP_VERSION_NOT_SUPPORTED, Unimplemented, "HTTP version not supported",
-        "The proxy speaks HTTP/1.0, HTTP/1.1 and HTTP/2.";
 }
 
 impl Reason {
@@ -165,7 +162,6 @@ impl Reason {
                 | Self::HeadersTooLarge
                 | Self::NotImplemented
                 | Self::ShuttingDown
-                | Self::VersionNotSupported
         )
     }
 
