@@ -28,7 +28,6 @@ use crate::shapes;
     shortname = "ups",
     category = "sluicegate",
     printcolumn(name = "Algorithm", type_ = "string", json_path = ".spec.algorithm"),
-    printcolumn(name = "Targets", type_ = "string", json_path = ".spec.targets[*].name"),
     printcolumn(name = "Accepted", type_ = "string", json_path = ".status.conditions[?(@.type==\"Accepted\")].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

@@ -137,3 +137,23 @@ fn every_rule_has_a_message_of_one_line() {
     each_field(&mut check);
     assert!(rules > 40, "only {rules} rules were found");
 }
+
+/// An API server prints the first value that a column's path finds, and nothing of the others.
+#[test]
+fn every_column_shows_one_field_that_there_is() {
+    for definition in definitions() {
+        let definition = serde_json::to_value(definition).unwrap();
+        let version = &definition["spec"]["versions"][0];
+        let columns = version["additionalPrinterColumns"].as_array().unwrap();
+        let names: Vec<_> = columns.iter().map(|column| column["name"].as_str().unwrap()).collect();
+        assert!(names.ends_with(&["Accepted", "Age"]), "{names:?}");
+        for column in columns {
+            let path = column["jsonPath"].as_str().unwrap();
+            assert!(!path.contains("[*]"), "{path} may find more than one value");
+            if let Some(field) = path.strip_prefix(".spec.") {
+                let schema = &version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"][field];
+                assert!(schema.is_object(), "no field {path}");
+            }
+        }
+    }
+}
