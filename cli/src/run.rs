@@ -113,16 +113,12 @@ impl Served {
     fn start(dir: &Path, folder: &Folder, metrics: &Metrics) -> anyhow::Result<Self> {
         let loaded = block_in_place(|| Loaded::new(folder, &Table::default()));
         let (errors, warnings) = loaded.counts();
-        if !loaded.has_rules() {
-            let dir = dir.display();
-            match errors {
-                0 => bail!("{dir} holds no Rule, so there is nothing to serve"),
-                _ => {
-                    bail!("{dir} holds no valid Rule, so there is nothing to serve: `sluicegate check {dir}` tells why")
-                }
-            }
-        }
         let view = loaded.view();
+        if !loaded.has_rules() {
+            say(&view.notices());
+            let valid = if errors == 0 { "" } else { "valid " };
+            bail!("{} holds no {valid}rule, so there is nothing to serve", dir.display());
+        }
         let table = Arc::new(loaded.compiled.table);
         let current = Arc::new(Current::default());
         block_in_place(|| current.apply(Arc::clone(&table)))?;

@@ -71,6 +71,12 @@ impl View {
         if let Some(more) = self.rows.len().checked_sub(MOST_ROWS + 1) {
             let _ = writeln!(text, "… and {} more rules; /table on the admin listener shows all", more + 1);
         }
+        text + &self.notices()
+    }
+
+    /// What is refused and what is warned of.
+    pub fn notices(&self) -> String {
+        let mut text = String::new();
         notices(&mut text, "refused", self.refused.values());
         notices(&mut text, "warnings", self.warnings.values());
         text
