@@ -7,6 +7,10 @@ use sluicegate_tests::manifests::{all_to, prefix, target, upstream};
 use sluicegate_tests::origin::ok;
 use sluicegate_tests::{Gate, Origin, Setup, until};
 
+/// Requests that wait for a connection.
+const PENDING: &str =
+    "sluicegate_upstream_connections{upstream=\"default/pool\",target=\"default/one\",state=\"pending\"}";
+
 fn pool(origin: &Origin, connections: &str) -> Setup {
     let more = format!("connections: {connections}");
     Setup::new(&[target("one", origin.port(), ""), upstream("pool", &["one"], &more), prefix("/", "pool")].concat())
@@ -129,7 +133,7 @@ fn waiting_requests_are_served_by_priority() {
         client.send(get(path));
         waiting.push(client);
         let pending = position as f64 + 1.0;
-        until("the request waits", || (sum(&gate, "sluicegate_pool_pending") >= pending).then_some(()));
+        until("the request waits", || (sum(&gate, PENDING) >= pending).then_some(()));
     }
     hold.wait();
     assert_eq!(first.answer().text(), "/held");

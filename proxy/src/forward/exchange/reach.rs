@@ -79,7 +79,7 @@ pub(super) async fn reach(
         });
     }
     let opening = Opening { client, snapshot, route, routed, request, upgrade };
-    Box::pin(opening.open(picked, deadline)).await
+    Box::pin(opening.open(picked, connections, deadline)).await
 }
 
 /// The cold path: no connection is ready.
@@ -93,12 +93,17 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    async fn open(self, mut picked: Picked, deadline: Option<Deadline>) -> Result<Reached, Refusal> {
+    /// Opens a connection to the picked member, or to others should that fail.
+    async fn open(
+        self,
+        mut picked: Picked,
+        mut connections: Rc<Connections>,
+        deadline: Option<Deadline>,
+    ) -> Result<Reached, Refusal> {
         let mut tried: SmallVec<[MemberIndex; 8]> = SmallVec::new();
         loop {
             let member = self.routed.pool.member(picked.member).ok_or(Reason::NoHealthyTarget)?;
             let worker = &self.client.worker;
-            let connections = self.snapshot.picked(worker, self.route, self.routed.pool, picked.member, member);
             let in_flight = InFlight::begin(&member.endpoint.load);
             let priority = self.routed.route.route.priority;
             let opened = if let Some(checkout) = connections.ready(self.upgrade) {
@@ -128,6 +133,8 @@ impl Opening<'_> {
             in_flight.unanswered();
             tried.push(picked.member);
             picked = self.routed.pool.balancer.pick(self.request, &tried).map_err(|_| Refusal::from(error))?;
+            let member = self.routed.pool.member(picked.member).ok_or(Reason::NoHealthyTarget)?;
+            connections = self.snapshot.picked(worker, self.route, self.routed.pool, picked.member, member);
         }
     }
 }
