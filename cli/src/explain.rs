@@ -38,3 +38,7 @@ pub(crate) fn explain(arguments: &Explain, out: &mut impl Write) -> anyhow::Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "explain_tests.rs"]
+mod tests;

@@ -116,8 +116,13 @@ impl Served {
         let view = loaded.view();
         if !loaded.has_rules() {
             say(&view.notices());
-            let valid = if errors == 0 { "" } else { "valid " };
-            bail!("{} holds no {valid}rule, so there is nothing to serve", dir.display());
+            let dir = dir.display();
+            if errors == 0 {
+                bail!("{dir} holds no Rule, so there is nothing to serve");
+            }
+            bail!(
+                "{dir} holds no valid Rule, so there is nothing to serve: `sluicegate check {dir}` shows what is wrong"
+            );
         }
         let table = Arc::new(loaded.compiled.table);
         let current = Arc::new(Current::default());

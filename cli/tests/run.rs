@@ -298,10 +298,10 @@ fn what_cannot_start_says_why_in_one_sentence() {
     fs::write(dir.path().join("rules.yaml"), rule("first", "nowhere", "pool")).unwrap();
     let error = fails(&dir, &[]);
     assert!(error.contains("rules.yaml:5:33: Rule default/first: spec.matches[0].path.value"), "{error}");
-    assert!(error.ends_with("holds no valid rule, so there is nothing to serve\n"), "{error}");
+    assert!(error.contains("holds no valid Rule, so there is nothing to serve: `sluicegate check "), "{error}");
     fs::remove_file(dir.path().join("rules.yaml")).unwrap();
     let error = fails(&dir, &[]);
-    assert!(error.contains("holds no rule, so there is nothing to serve"), "{error}");
+    assert!(error.contains("holds no Rule, so there is nothing to serve"), "{error}");
 
     let gone = dir.path().display().to_string();
     fs::remove_dir_all(dir.path()).unwrap();
