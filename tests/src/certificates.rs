@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -27,9 +27,12 @@ impl Certificates {
         let issuer =
             CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
         let key = KeyPair::generate().expect("a key");
+        let subject = names.first().copied().unwrap_or_default();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let certificate =
-            CertificateParams::new(names).expect("valid names").signed_by(&key, &issuer).expect("a certificate");
+        let mut params = CertificateParams::new(names).expect("valid names");
+        // OpenSSL takes a certificate that names itself as its issuer for self-signed.
+        params.distinguished_name.push(DnType::CommonName, subject);
+        let certificate = params.signed_by(&key, &issuer).expect("a certificate");
         Self { authority: issuer.pem(), certificate: certificate.pem(), key: key.serialize_pem() }
     }
 

@@ -27,7 +27,7 @@ fn http_1_and_http_2_in_clear_text() {
     let origin = Origin::text("hello");
     let gate = Gate::start(&all_to(origin.port(), ""));
     let url = format!("http://{}/", gate.listen);
-    assert_eq!(curl(&["--http1.0", &url]), "hello HTTP/1.0");
+    assert_eq!(curl(&["--http1.0", &url]), "hello HTTP/1");
     assert_eq!(curl(&["--http1.1", &url]), "hello HTTP/1.1");
     assert_eq!(curl(&["--http2-prior-knowledge", &url]), "hello HTTP/2");
     assert_eq!(curl(&["--http2", &url]), "hello HTTP/1.1", "the old upgrade from HTTP/1.1 is not taken up");

@@ -7,10 +7,6 @@ use sluicegate_tests::manifests::{all_to, prefix, target, upstream};
 use sluicegate_tests::origin::ok;
 use sluicegate_tests::{Gate, Origin, Setup, until};
 
-/// Requests that wait for a connection.
-const PENDING: &str =
-    "sluicegate_upstream_connections{upstream=\"default/pool\",target=\"default/one\",state=\"pending\"}";
-
 fn pool(origin: &Origin, connections: &str) -> Setup {
     let more = format!("connections: {connections}");
     Setup::new(&[target("one", origin.port(), ""), upstream("pool", &["one"], &more), prefix("/", "pool")].concat())
@@ -48,17 +44,19 @@ fn an_unused_connection_is_closed_after_its_time() {
 }
 
 #[test]
-fn a_kept_connection_that_the_target_has_closed_is_no_error() {
+fn a_kept_connection_that_the_target_has_closed_is_not_used_again() {
     let origin = Origin::scripted(|wire, _| {
         wire.send(ok("once"))?;
         Err(std::io::ErrorKind::ConnectionAborted.into())
     });
     let gate = Setup::new(&all_to(origin.port(), "")).configuration("workers: 1").start();
     let mut client = gate.client();
-    for _ in 0..200 {
+    for _ in 0..20 {
         let answer = client.get("/");
         assert_eq!((answer.status(), answer.text().as_str()), (200, "once"));
+        until("the end of the connection is noticed", || (connections(&gate, "idle") == 0.0).then_some(()));
     }
+    assert_eq!(origin.connections(), 20);
 }
 
 #[test]
@@ -133,7 +131,7 @@ fn waiting_requests_are_served_by_priority() {
         client.send(get(path));
         waiting.push(client);
         let pending = position as f64 + 1.0;
-        until("the request waits", || (sum(&gate, PENDING) >= pending).then_some(()));
+        until("the request waits", || (connections(&gate, "pending") >= pending).then_some(()));
     }
     hold.wait();
     assert_eq!(first.answer().text(), "/held");
@@ -144,12 +142,13 @@ fn waiting_requests_are_served_by_priority() {
     }
 }
 
-fn sum(gate: &Gate, metric: &str) -> f64 {
+/// The connections to all targets in this state, as the metrics tell.
+fn connections(gate: &Gate, state: &str) -> f64 {
     let text = gate.admin("/metrics").text();
-    text.lines()
-        .filter(|line| line.starts_with(metric))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum()
+    let lines = text.lines().filter(|line| {
+        line.starts_with("sluicegate_upstream_connections{") && line.contains(&format!("state=\"{state}\""))
+    });
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 #[test]
