@@ -4,11 +4,14 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use sluicegate_tests::certificates::Certificates;
 use sluicegate_tests::client::{get, post};
 use sluicegate_tests::manifests::{authorities, object, prefix, rule, target, upstream};
 use sluicegate_tests::{Gate, Origin};
+use socket2::{Domain, Socket, Type};
 
 fn to(origin: &Origin, more: &str) -> String {
     format!("targets: [{{url: \"http://127.0.0.1:{}\"}}]\n{more}", origin.port())
@@ -182,6 +185,36 @@ fn a_header_may_name_the_conversation() {
     let later: Vec<String> = (0..30).map(|conversation| ask(conversation, &format!("topic {conversation}"))).collect();
     assert_eq!(first, later, "the header decides, whatever the messages are");
     assert!(first.iter().collect::<BTreeSet<_>>().len() > 1, "conversations are spread");
+}
+
+#[test]
+fn a_short_connect_timeout_is_over_before_a_long_one() {
+    // A listener whose queue is full takes no further connections: the kernel drops what comes.
+    let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let full = socket();
+    full.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let _filling: Vec<Socket> = (0..4)
+        .map(|_| {
+            let socket = socket();
+            socket.set_nonblocking(true).unwrap();
+            drop(socket.connect(&address.into()));
+            socket
+        })
+        .collect();
+    let pool = |name: &str, timeout: &str| {
+        let more = format!("connections: {{connectTimeout: {timeout}}}");
+        [target(name, address.port(), ""), upstream(name, &[name], &more), prefix(&format!("/{name}"), name)].concat()
+    };
+    let gate = Gate::start(&[pool("long", "20s"), pool("short", "100ms")].concat());
+    let mut long = gate.client();
+    long.send(get("/long"));
+    let answer = gate.get("/short");
+    assert_eq!((answer.status(), answer.reason().as_deref()), (504, Some("connect-timeout")));
+    long.wire.stream.set_nonblocking(true).unwrap();
+    let nothing = long.wire.stream.peek(&mut [0]).unwrap_err();
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock, "the long one still waits");
 }
 
 #[test]
