@@ -33,7 +33,10 @@ pub enum ForwardError {
     /// The egress proxy refused to connect to the target.
     #[error("the egress proxy answered {0}")]
     EgressRefused(http::StatusCode),
-    /// The HTTP handshake or exchange failed before an answer.
+    /// HTTP could not be begun on a new connection.
+    #[error("cannot begin HTTP: {0}")]
+    Handshake(#[source] hyper::Error),
+    /// The exchange failed before an answer.
     #[error("{0}")]
     Exchange(#[source] hyper::Error),
     /// All connections are in use and as many requests wait as may.
@@ -61,7 +64,7 @@ impl ForwardError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Resolve { .. } => Reason::DnsFailed,
-            Self::Connect(_) => Reason::UpstreamConnectFailed,
+            Self::Connect(_) | Self::Handshake(_) => Reason::UpstreamConnectFailed,
             Self::EgressRefused(_) => Reason::EgressProxyFailed,
             Self::ConnectTimeout => Reason::ConnectTimeout,
             Self::Tls(_) | Self::TlsSettings(_) => Reason::UpstreamTlsFailed,
@@ -86,6 +89,7 @@ impl ForwardError {
                 | Self::Tls(_)
                 | Self::TlsSettings(_)
                 | Self::EgressRefused(_)
+                | Self::Handshake(_)
         )
     }
 }

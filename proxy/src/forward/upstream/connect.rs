@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::Request;
 use http_body_util::Empty;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
@@ -67,7 +67,7 @@ impl Dialer {
                 .initial_connection_window_size(CONNECTION_WINDOW)
                 .handshake(io)
                 .await
-                .map_err(ForwardError::Exchange)?;
+                .map_err(ForwardError::Handshake)?;
             drive(permit, link, connection);
             Ok(Fresh::Http2(sender))
         } else {
@@ -76,7 +76,7 @@ impl Dialer {
                 .max_buf_size(READ_BUFFER)
                 .handshake(io)
                 .await
-                .map_err(ForwardError::Exchange)?;
+                .map_err(ForwardError::Handshake)?;
             drive(permit, link, connection.with_upgrades());
             Ok(Fresh::Http1(sender))
         }
@@ -163,7 +163,7 @@ async fn tunnel(
     tcp: TcpStream,
 ) -> Result<TokioIo<hyper::upgrade::Upgraded>, ForwardError> {
     let (mut sender, connection) =
-        http1::handshake::<_, Empty<Bytes>>(TokioIo::new(tcp)).await.map_err(ForwardError::Exchange)?;
+        http1::handshake::<_, Empty<Bytes>>(TokioIo::new(tcp)).await.map_err(ForwardError::Handshake)?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "the connection to the egress proxy failed");
@@ -176,12 +176,12 @@ async fn tunnel(
         .header(http::header::HOST, &authority)
         .body(Empty::new())
         .map_err(|_| ForwardError::Internal("the target's host is no authority"))?;
-    let response = sender.send_request(request).await.map_err(ForwardError::Exchange)?;
-    if response.status() != StatusCode::OK {
+    let response = sender.send_request(request).await.map_err(ForwardError::Handshake)?;
+    if !response.status().is_success() {
         tracing::debug!(proxy = %proxy.host, status = %response.status(), "the egress proxy refused");
         return Err(ForwardError::EgressRefused(response.status()));
     }
-    hyper::upgrade::on(response).await.map(TokioIo::new).map_err(ForwardError::Exchange)
+    hyper::upgrade::on(response).await.map(TokioIo::new).map_err(ForwardError::Handshake)
 }
 
 /// Runs a connection until it is closed; only then may another be opened in its place.

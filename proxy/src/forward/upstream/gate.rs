@@ -176,3 +176,7 @@ impl Drop for Waiting {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;
