@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::{Condvar, Mutex};
 use std::time::UNIX_EPOCH;
@@ -81,6 +82,11 @@ fn a_line_has_every_field() {
         "traceID": "4bf92f3577b34da6a3ce929d0e0e4736",
     });
     assert_eq!(line, expected);
+    let text = include_str!("../../../docs/observing.md");
+    let section = text.split("\n## ").find(|section| section.starts_with("Access log")).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `")).filter_map(|row| row.split('|').nth(1));
+    let documented: BTreeSet<&str> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert_eq!(line.as_object().unwrap().keys().map(String::as_str).collect::<BTreeSet<_>>(), documented);
 }
 
 #[test]

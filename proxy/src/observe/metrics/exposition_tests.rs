@@ -241,3 +241,34 @@ fn the_accept_header_chooses_the_format() {
         assert_eq!(Format::accepted(accept), format, "{accept:?}");
     }
 }
+
+#[test]
+fn the_documentation_names_every_metric_and_its_labels() {
+    let metrics = Metrics::new();
+    let worker = metrics.worker();
+    worker.unmatched().record(&Method::GET, StatusCode::OK, Duration::ZERO);
+    worker.picks(&ObjectKey::new("default", "chat"), &ObjectKey::new("default", "one")).picked();
+    drop(worker.listener("127.0.0.1:8080").opened());
+    metrics.watch_access_log(&AccessLog::off());
+    let parsed = scrape(&metrics, Format::Prometheus);
+    let mut exposed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, labels) in parsed.samples.keys() {
+        let suffixes = ["_bucket", "_sum", "_count"].into_iter();
+        let family =
+            suffixes.filter_map(|suffix| name.strip_suffix(suffix)).find(|name| parsed.types.contains_key(*name));
+        let names = labels.keys().map(String::as_str).filter(|label| *label != "le");
+        exposed.entry(family.unwrap_or(name)).or_default().extend(names);
+    }
+    let text = include_str!("../../../../docs/observing.md");
+    let section = text.split("\n## ").find(|section| section.starts_with("Metrics")).unwrap();
+    let quoted = |cell: &'static str| cell.split('`').skip(1).step_by(2).collect::<Vec<&str>>();
+    let documented: BTreeMap<&str, BTreeSet<&str>> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|row| {
+            let (name, rest) = row.split_once('`').unwrap();
+            (name, quoted(rest.split('|').nth(1).unwrap()).into_iter().collect())
+        })
+        .collect();
+    assert_eq!(exposed, documented);
+}
