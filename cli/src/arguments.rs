@@ -1,7 +1,7 @@
 //! The command line.
 
 // The texts are printed as they are.
-#![allow(clippy::doc_markdown)]
+#![allow(clippy::doc_markdown, rustdoc::bare_urls)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
