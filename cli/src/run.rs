@@ -89,7 +89,7 @@ async fn serve(dir: &Path, config: &Config) -> anyhow::Result<ExitCode> {
 
     tokio::select! {
         () = signals.next() => {}
-        () = served.follow(&mut folder, &metrics) => bail!("{} is no longer watched", dir.display()),
+        () = served.follow(&mut folder, &metrics) => {}
     }
     observed.stop();
     say("stopping: requests in flight may finish; a second signal ends them\n");
@@ -132,11 +132,14 @@ impl Served {
         Ok(Self { current, table, view })
     }
 
-    /// Puts the folder's changes in force as they come. Returns when the watching ends.
+    /// Puts the folder's changes in force as they come. Does not return: should the watching end, what is in force stays
+    /// in force.
     async fn follow(&mut self, folder: &mut Watch, metrics: &Metrics) {
         while let Some(folder) = folder.changed().await {
             block_in_place(|| self.take(&folder, metrics));
         }
+        tracing::error!("the folder is no longer watched: changes take effect after a restart");
+        std::future::pending().await
     }
 
     fn take(&mut self, folder: &Folder, metrics: &Metrics) {
