@@ -162,6 +162,10 @@ pub enum PathMatchType {
 #[x_kube(validation = Rule::new(
     "(has(self.type) && self.type != 'Prefix') || !self.value.contains('*')"
     ).message("a Prefix has no *: write type Glob, or leave out the star").field_path(".value"))]
+#[x_kube(validation = Rule::new(
+    "!has(self.type) || self.type != 'Glob' || !self.value.matches('[*][*]|[{}]')"
+    ).message("only * is special in a Glob, and once: at the end it takes any text; write RegularExpression for more")
+    .field_path(".value"))]
 #[serde(rename_all = "camelCase")]
 pub struct PathMatch {
     /// How the value is compared. `Exact`: the whole path. `Prefix`: whole path elements from the start, so that `/api` takes

@@ -85,7 +85,15 @@ pub(crate) fn hostnames(_: &mut SchemaGenerator) -> Schema {
              no * elsewhere",
         )],
     });
-    set_of(&hostname, 64)
+    let mut list = set_of(&hostname, 64);
+    list.insert(
+        "x-kubernetes-validations".to_owned(),
+        json!([rule(
+            "self.all(a, self.exists_one(b, a.lowerAscii() == b.lowerAscii()))",
+            "a host name stands here twice: capital letters make no difference",
+        )]),
+    );
+    list
 }
 
 /// A path that is put in front of requests' paths.
@@ -95,6 +103,9 @@ pub(crate) fn path_prefix(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [rule(
             &format!("self.matches(\"^{}+$\")", path!()),
             "must begin with / and be a URL's path, without ? and #; escape other characters as %20",
+        ), rule(
+            "!self.matches('/([.]|%2[Ee]){1,2}(/|$)')",
+            "must have no . and .. elements: write the path that they lead to",
         )],
     })
 }
