@@ -139,7 +139,7 @@ impl Served {
             block_in_place(|| self.take(&folder, metrics));
         }
         tracing::error!("the folder is no longer watched: changes take effect after a restart");
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn take(&mut self, folder: &Folder, metrics: &Metrics) {
