@@ -68,6 +68,20 @@ fn the_text_says_what_becomes_of_it_and_why() {
 }
 
 #[test]
+fn the_text_of_many_rules_shows_those_that_match() {
+    let rule = |path: String| json!({ "matches": [{ "path": { "Prefix": path } }], "bufferSize": 1, "backend": { "pool": "default/gone" } });
+    let routes: serde_json::Map<String, serde_json::Value> =
+        (100..300).map(|number| (format!("default/r{number}"), rule(format!("/p{number}")))).collect();
+    let table = json!({ "version": 1, "routes": routes, "pools": {}, "targets": {} });
+    let snapshot = Snapshot::build(Arc::new(serde_json::from_value(table).unwrap()), &Snapshot::default()).unwrap();
+    let client = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let request = DescribedRequest::new("GET", "http://h.test/p299", [], "", client).unwrap();
+    let text = explain(&snapshot, &request, &IdentityHeaders::default()).to_string();
+    assert!(text.contains("\n  default/r299: takes the request by matches[0]\n"), "{text}");
+    assert!(text.contains("\n  … and 170 more; as JSON all are shown\n"), "{text}");
+}
+
+#[test]
 fn the_text_of_a_refusal() {
     insta::assert_snapshot!(ask("DELETE", "http://h.test/api/x", &[], "").to_string());
 }

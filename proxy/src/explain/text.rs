@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Explanation;
+use crate::matching::explain::{Outcome, Verdict};
 
 /// Rules that are listed at most; JSON has all.
 const MOST_RULES: usize = 30;
@@ -35,11 +36,11 @@ impl fmt::Display for Explanation {
         }
         if !self.rules.is_empty() {
             writeln!(f, "\nRules, in the order in which they are asked (table version {}):", self.table_version)?;
-            for verdict in self.rules.iter().take(MOST_RULES) {
+            for verdict in telling(&self.rules) {
                 writeln!(f, "  {verdict}")?;
             }
             if let Some(more @ 1..) = self.rules.len().checked_sub(MOST_RULES) {
-                writeln!(f, "  … and {more} more")?;
+                writeln!(f, "  … and {more} more; as JSON all are shown")?;
             }
         }
         if let (Some(upstream), Some(pick)) = (&self.upstream, &self.pick) {
@@ -50,4 +51,15 @@ impl fmt::Display for Explanation {
         }
         Ok(())
     }
+}
+
+/// The first rules in order, but none that matches is left out for one that does not.
+fn telling(rules: &[Verdict]) -> Vec<&Verdict> {
+    let matches = |verdict: &Verdict| !matches!(verdict.outcome, Outcome::No { .. });
+    let mut chosen: Vec<(usize, &Verdict)> = rules.iter().enumerate().collect();
+    // Stable: within either kind the order stays.
+    chosen.sort_by_key(|(_, verdict)| !matches(verdict));
+    chosen.truncate(MOST_RULES);
+    chosen.sort_by_key(|(position, _)| *position);
+    chosen.into_iter().map(|(_, verdict)| verdict).collect()
 }
