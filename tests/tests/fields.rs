@@ -6,6 +6,8 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
 
 use sluicegate_tests::certificates::Certificates;
 use sluicegate_tests::client::{get, post};
@@ -224,11 +226,30 @@ fn a_short_connect_timeout_is_over_before_a_long_one() {
     let gate = Gate::start(&[pool("long", "20s"), pool("short", "100ms")].concat());
     let mut long = gate.client();
     long.send(get("/long"));
+    let began = Instant::now();
     let answer = gate.get("/short");
     assert_eq!((answer.status(), answer.reason().as_deref()), (504, Some("connect-timeout")));
+    assert!(began.elapsed() < Duration::from_secs(4), "the default would be 5s");
     long.wire.stream.set_nonblocking(true).unwrap();
     let nothing = long.wire.stream.peek(&mut [0]).unwrap_err();
     assert_eq!(nothing.kind(), ErrorKind::WouldBlock, "the long one still waits");
+}
+
+#[test]
+fn an_answer_that_stands_still_ends_before_its_target_ends_it() {
+    let hold = Arc::new(Barrier::new(2));
+    let held = Arc::clone(&hold);
+    let origin = Origin::scripted(move |wire, _| {
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")?;
+        held.wait();
+        Ok(())
+    });
+    let gate = Gate::start(&rule("one", &to(&origin, "timeouts: {idle: 200ms}")));
+    let mut client = gate.client();
+    client.send(get("/"));
+    client.wire.head().unwrap();
+    assert_eq!(client.rest(), b"half");
+    hold.wait();
 }
 
 #[test]
