@@ -1,11 +1,9 @@
-//! The binary `sluicegate`: an allocator that is fast with many small buffers, and the program.
-//!
-//! The allocator asks for no huge pages (`no_thp`): an idle process would hold 15 MiB more for nothing.
+//! The binary `sluicegate`: an allocator that is fast with many buffers and small while idle, and the program.
 
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     sluicegate::main()
