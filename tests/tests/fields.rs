@@ -237,11 +237,11 @@ fn a_short_connect_timeout_is_over_before_a_long_one() {
 
 #[test]
 fn an_answer_that_stands_still_ends_before_its_target_ends_it() {
-    let hold = Arc::new(Barrier::new(2));
-    let held = Arc::clone(&hold);
+    let seen = Arc::new(Barrier::new(2));
+    let until_seen = Arc::clone(&seen);
     let origin = Origin::scripted(move |wire, _| {
         wire.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")?;
-        held.wait();
+        until_seen.wait();
         Ok(())
     });
     let gate = Gate::start(&rule("one", &to(&origin, "timeouts: {idle: 200ms}")));
@@ -249,7 +249,7 @@ fn an_answer_that_stands_still_ends_before_its_target_ends_it() {
     client.send(get("/"));
     client.wire.head().unwrap();
     assert_eq!(client.rest(), b"half");
-    hold.wait();
+    seen.wait();
 }
 
 #[test]
