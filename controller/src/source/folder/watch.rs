@@ -92,6 +92,8 @@ struct Eyes {
     path: PathBuf,
     watcher: Option<RecommendedWatcher>,
     seen: Option<Identity>,
+    /// It was said that the folder cannot be watched.
+    warned: bool,
 }
 
 /// Which folder a path leads to.
@@ -116,7 +118,7 @@ impl Eyes {
         if let Err(error) = &watcher {
             tracing::warn!(path = %path.display(), %error, "cannot watch the folder: it is read every {} s", RESCAN.as_secs());
         }
-        Self { path, watcher: watcher.ok(), seen: None }
+        Self { path, watcher: watcher.ok(), seen: None, warned: false }
     }
 
     /// Follows the path, should it lead to another folder than before.
@@ -133,7 +135,9 @@ impl Eyes {
             && let Err(error) = watcher.watch(&self.path, RecursiveMode::NonRecursive)
         {
             self.seen = None;
-            tracing::warn!(path = %self.path.display(), %error, "cannot watch the folder: it is read every {} s", RESCAN.as_secs());
+            if !std::mem::replace(&mut self.warned, true) {
+                tracing::warn!(path = %self.path.display(), %error, "cannot watch the folder: it is read every {} s", RESCAN.as_secs());
+            }
         }
         // Only for a folder that is replaced as a whole; without it the rescan finds that too.
         if let Some(parent) = self.path.parent() {
