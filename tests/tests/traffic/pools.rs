@@ -3,6 +3,7 @@
 use std::sync::{Arc, Barrier};
 
 use sluicegate_tests::client::{get, post};
+use sluicegate_tests::http2::Http2Origin;
 use sluicegate_tests::manifests::{all_to, prefix, target, upstream};
 use sluicegate_tests::origin::ok;
 use sluicegate_tests::{Gate, Origin, Setup, until};
@@ -41,6 +42,35 @@ fn an_unused_connection_is_closed_after_its_time() {
     assert_eq!(gate.get("/").status(), 200);
     until("the unused connection is closed", || (origin.open_connections() == 0).then_some(()));
     assert_eq!(gate.get("/").status(), 200);
+}
+
+/// A pool of one target that speaks HTTP/2.
+fn shared_pool(origin: &Http2Origin, connections: &str) -> Gate {
+    let more = format!("connections: {connections}");
+    let target = target("one", origin.port(), "protocol: H2C");
+    Setup::new(&[target, upstream("pool", &["one"], &more), prefix("/", "pool")].concat())
+        .configuration("workers: 1")
+        .start()
+}
+
+#[test]
+fn an_unused_connection_that_requests_shared_is_closed_after_its_time() {
+    let origin = Http2Origin::echo();
+    let gate = shared_pool(&origin, "{idleTimeout: 200ms}");
+    assert_eq!(gate.get("/").status(), 200);
+    assert_eq!(connections(&gate, "active"), 1.0, "kept for a while");
+    until("the unused connection is closed", || (connections(&gate, "active") == 0.0).then_some(()));
+    assert_eq!(gate.get("/").status(), 200);
+}
+
+#[test]
+fn without_keep_alive_no_connection_is_shared() {
+    let origin = Http2Origin::echo();
+    let gate = shared_pool(&origin, "{keepAlive: false}");
+    for _ in 0..3 {
+        assert_eq!(gate.get("/").status(), 200);
+        until("none is kept", || (connections(&gate, "active") == 0.0).then_some(()));
+    }
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub(crate) struct Http1 {
 pub(crate) struct Http2 {
     sender: http2::SendRequest<RequestBody>,
     streams: Cell<u32>,
+    /// Since when a sweep has seen no streams.
+    idle_since: Cell<Option<Millis>>,
 }
 
 /// A request's place on an HTTP/2 connection.
@@ -66,6 +68,19 @@ pub(crate) enum Checkout {
     Http1(Http1),
     /// With others.
     Http2(Stream),
+}
+
+impl Http2 {
+    /// How long no request has used it, as sweeps have seen it.
+    fn idle_for(&self, now: Millis) -> Millis {
+        if self.streams.get() > 0 {
+            self.idle_since.set(None);
+            return 0;
+        }
+        let since = self.idle_since.get().unwrap_or(now);
+        self.idle_since.set(Some(since));
+        now.saturating_sub(since)
+    }
 }
 
 impl Stream {
@@ -117,7 +132,12 @@ impl Connections {
             }
         }
         drop(idle);
-        if self.multiplexes.get() && !upgrade { self.ready_stream() } else { None }
+        if self.shares(upgrade) { self.ready_stream() } else { None }
+    }
+
+    /// Whether requests go over connections that others use too.
+    fn shares(&self, upgrade: bool) -> bool {
+        self.multiplexes.get() && !upgrade && self.link.terms.connections.keep_alive
     }
 
     fn ready_stream(&self) -> Option<Checkout> {
@@ -134,7 +154,7 @@ impl Connections {
         priority: Priority,
         upgrade: bool,
     ) -> Result<Checkout, ForwardError> {
-        if self.multiplexes.get() && !upgrade {
+        if self.shares(upgrade) {
             return self.open_stream(dialer, priority).await;
         }
         let permit = match self.permit(priority).await? {
@@ -198,9 +218,11 @@ impl Connections {
             Fresh::Http1(sender) => Checkout::Http1(Http1 { sender }),
             Fresh::Http2(sender) => {
                 self.multiplexes.set(true);
-                let connection = Rc::new(Http2 { sender, streams: Cell::new(0) });
+                let connection = Rc::new(Http2 { sender, streams: Cell::new(0), idle_since: Cell::new(None) });
                 let stream = Stream::begin(&connection);
-                self.http2.borrow_mut().push(connection);
+                if self.link.terms.connections.keep_alive {
+                    self.http2.borrow_mut().push(connection);
+                }
                 Checkout::Http2(stream)
             }
         }
@@ -244,7 +266,7 @@ impl Connections {
         });
         let closed = u32::try_from(before - idle.len()).unwrap_or(u32::MAX);
         self.link.idle.fetch_sub(closed, Ordering::Relaxed);
-        self.http2.borrow_mut().retain(|connection| !connection.sender.is_closed());
+        self.http2.borrow_mut().retain(|connection| !connection.sender.is_closed() && connection.idle_for(now) < limit);
     }
 
     /// The link is no longer in the table: what is idle is closed now, what is in use when its answer ends.
