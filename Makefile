@@ -19,6 +19,7 @@ setup:
 	tests/run setup
 
 bench:
+	bench/run
 	cargo bench --workspace
 
 crds:

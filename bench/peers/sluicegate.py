@@ -1,0 +1,43 @@
+"""Sluicegate: as shipped, metrics on; the access log is off, as it is with its peers."""
+
+POOL = """
+apiVersion: sluicegate.dev/v1alpha1
+kind: Target
+metadata: {{name: backend}}
+spec: {{host: 127.0.0.1, port: {backend}}}
+---
+apiVersion: sluicegate.dev/v1alpha1
+kind: Upstream
+metadata: {{name: pool}}
+spec: {{targets: [{{name: backend}}]}}
+"""
+
+RULE = """---
+apiVersion: sluicegate.dev/v1alpha1
+kind: Rule
+metadata: {{name: {name}}}
+spec: {{upstream: pool, matches: [{{path: {{value: {path}}}}}]}}
+"""
+
+CONFIG = """
+listeners:
+- address: 127.0.0.1:{clear}
+- {{address: "127.0.0.1:{tls}", tls: {{certificates: [{{certificate: {setting.certificate}, key: {setting.key}}}]}}}}
+admin: {{address: "127.0.0.1:{admin}"}}
+workers: {workers}
+accessLog: {{sample: 0}}
+limits: {{idleTimeout: 1h}}
+"""
+
+
+def command(task):
+    """Writes manifests and configuration and says how to start it."""
+    # One port of it tells the protocols apart itself.
+    task.h2c = task.clear
+    rules = (RULE.format(name=prefix.strip("/"), path=prefix.rstrip("/")) for prefix in task.prefixes())
+    folder = task.room / "manifests"
+    folder.mkdir()
+    (folder / "pool.yaml").write_text(POOL.format(**vars(task)))
+    (folder / "rules.yaml").write_text("".join(rules))
+    (folder / "sluicegate.yaml").write_text(CONFIG.format(**vars(task)))
+    return [task.setting.tools.programs["sluicegate"], "run", folder]
