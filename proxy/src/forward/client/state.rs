@@ -155,6 +155,24 @@ impl ConnectionState {
         }
     }
 
+    /// An exchange begins; [`ConnectionState::end_exchange`] must follow at the end of the answer's body.
+    pub(crate) fn begin_exchange(&self) {
+        let streams = self.streams.load(Ordering::Relaxed);
+        self.streams.store(streams + 1, Ordering::Relaxed);
+        if streams == 0 {
+            self.enter(Phase::Busy);
+        }
+    }
+
+    /// An exchange has ended.
+    pub(crate) fn end_exchange(&self) {
+        let streams = self.streams.load(Ordering::Relaxed).saturating_sub(1);
+        self.streams.store(streams, Ordering::Relaxed);
+        if streams == 0 {
+            self.enter(Phase::Idle);
+        }
+    }
+
     /// Remembers the connection's task; its waker stays the same for its life.
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.get_or_init(|| waker.clone());
@@ -167,22 +185,14 @@ pub(crate) struct Busy(Arc<ConnectionState>);
 
 impl Busy {
     pub(crate) fn begin(state: &Arc<ConnectionState>) -> Self {
-        let streams = state.streams.load(Ordering::Relaxed);
-        state.streams.store(streams + 1, Ordering::Relaxed);
-        if streams == 0 {
-            state.enter(Phase::Busy);
-        }
+        state.begin_exchange();
         Self(Arc::clone(state))
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let streams = self.0.streams.load(Ordering::Relaxed).saturating_sub(1);
-        self.0.streams.store(streams, Ordering::Relaxed);
-        if streams == 0 {
-            self.0.enter(Phase::Idle);
-        }
+        self.0.end_exchange();
     }
 }
 

@@ -9,7 +9,7 @@ use sluicegate_table::ObjectKey;
 
 use super::view::View;
 use crate::answer::Reason;
-use crate::forward::client::{Busy, ClientConnection};
+use crate::forward::client::ClientConnection;
 use crate::forward::upstream::BodyWatch;
 use crate::matching::RouteIndex;
 use crate::observe::access_log::Entry;
@@ -19,7 +19,6 @@ use crate::worker::LocalSnapshot;
 #[derive(Debug)]
 pub(crate) struct Record {
     client: Rc<ClientConnection>,
-    _busy: Busy,
     started: Instant,
     method: Method,
     /// `None` until there is an answer.
@@ -40,9 +39,9 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 impl Record {
     pub(super) fn begin(client: &Rc<ClientConnection>, parts: &Parts) -> Self {
+        client.state.begin_exchange();
         let log = client.worker.access_log().wants().then(|| Box::new(Logged::begin(client, parts)));
         Self {
-            _busy: Busy::begin(&client.state),
             client: Rc::clone(client),
             started: Instant::now(),
             method: parts.method.clone(),
@@ -113,6 +112,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        self.client.state.end_exchange();
         let took = self.started.elapsed();
         let gone = StatusCode::from_u16(CLIENT_CLOSED_REQUEST).unwrap_or(StatusCode::BAD_REQUEST);
         let status = self.status.unwrap_or(gone);

@@ -37,18 +37,23 @@ pub(super) async fn send(
 ) -> Result<(response::Parts, Streamed), Refusal> {
     let watch = request.body().watch().cloned();
     let version = client_version(&request, on_upgrade.is_some());
-    let sent = Instant::now();
+    // Reading the clock costs as much as matching does, so it is read for the pools that compare times only.
+    let sent = routed.pool.balancer.compares_latency().then(Instant::now);
     let result = carry(client, routed, &mut reached, request).await;
     let (response, carrier) = match result {
         Ok(answered) => answered,
         Err(error) => {
             let cause = watch.and_then(|watch| watch.take_failure()).unwrap_or(error);
             tracing::debug!(target = %reached.target(routed), error = %cause, "no answer from a target");
-            reached.in_flight.unanswered();
+            if sent.is_some() {
+                reached.in_flight.unanswered();
+            }
             return Err(cause.into());
         }
     };
-    reached.in_flight.answered_after(sent.elapsed());
+    if let Some(sent) = sent {
+        reached.in_flight.answered_after(sent.elapsed());
+    }
     let (mut parts, body) = response.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         let switched = upgrade::Switched { parts, carrier, body, in_flight: reached.in_flight };
