@@ -12,7 +12,7 @@ def probe(process, path, size, post=None):
         connection.request("POST" if post else "GET", path, body=post)
         answer = connection.getresponse()
         body = answer.read()
-    except OSError as problem:
+    except (OSError, http.client.HTTPException) as problem:
         raise Faulty(f"a first request failed: {problem}") from problem
     finally:
         connection.close()

@@ -26,6 +26,10 @@ class Cpu:
         return self.user + self.system
 
 
+class Gone(Exception):
+    """A process that does not listen, or no more."""
+
+
 class Process:
     """A process and its children on some cores. Use it with `with`: leaving stops it."""
 
@@ -48,7 +52,7 @@ class Process:
         while True:
             if self.child.poll() is not None or time.monotonic() > until:
                 last = "".join(open(self.log, errors="replace").readlines()[-5:])
-                raise RuntimeError(f"{self.name} does not listen on port {port}: {last.strip() or 'it said nothing'}")
+                raise Gone(f"{self.name} does not listen on port {port}: {last.strip() or 'it said nothing'}")
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 return
@@ -58,6 +62,9 @@ class Process:
     def ids(self):
         """The process and its children: nginx works in a child."""
         top = self.child.pid
+        if self.child.poll() is not None:
+            last = "".join(open(self.log, errors="replace").readlines()[-5:])
+            raise Gone(f"{self.name} ended by itself: {last.strip() or 'it said nothing'}")
         with open(f"/proc/{top}/task/{top}/children") as children:
             return [top, *map(int, children.read().split())]
 

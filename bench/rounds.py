@@ -4,6 +4,7 @@ import sys
 from statistics import median
 
 from load import Faulty
+from process import Gone
 
 #: A proxy that did not use its core was not what was measured.
 BUSY = 0.95
@@ -24,7 +25,7 @@ def alternate(setting, names, measure, must_be_busy=True):
         for name in names:
             try:
                 result[name] = measure(name, number)
-            except Faulty as fault:
+            except (Faulty, Gone) as fault:
                 again = f"{name}: {fault}"
                 break
         else:
