@@ -18,6 +18,7 @@ use sluicegate_controller::compile::{Compiled, ObjectStatus, compile};
 use sluicegate_controller::objects::Kind;
 use sluicegate_controller::source::folder::{Folder, Reader};
 use sluicegate_crds::status::Reason;
+use sluicegate_proxy::receive::Snapshot;
 use sluicegate_table::{Entry, ObjectKey, Table};
 
 /// Asks for the outputs to be written.
@@ -199,6 +200,28 @@ fn the_same_manifests_again_change_nothing() {
             let (_, again, before) = gate.edit(&input);
             assert_eq!(again.table.version, first.table.version, "{}", case.display());
             assert_eq!(changed(&before, &again.table), [""; 0], "{}", case.display());
+        }
+    }
+}
+
+#[test]
+fn a_proxy_takes_every_table() {
+    for case in cases() {
+        let mut gate = Gate::new();
+        let mut snapshot = Snapshot::default();
+        for (input, _) in steps(&case) {
+            let (_, compiled, _) = gate.edit(&input);
+            snapshot = Snapshot::build(Arc::new(compiled.table), &snapshot)
+                .unwrap_or_else(|refused| panic!("{}: {refused}", case.display()));
+            for route in snapshot.routes() {
+                assert!(route.rewrite.is_ok(), "{}: {:?}", case.display(), route.rewrite);
+            }
+            for member in snapshot.pools().flat_map(|pool| pool.members()) {
+                let Some(reach) = &member.reach else { continue };
+                let credential = reach.endpoint.target.credential.as_ref();
+                let without_value = credential.is_some_and(|credential| credential.value.is_none());
+                assert_eq!(reach.rewrite.is_err(), without_value, "{}: {:?}", case.display(), reach.rewrite);
+            }
         }
     }
 }

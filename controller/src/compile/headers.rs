@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 use sluicegate_crds::rule;
 use sluicegate_table::HeaderEdits;
@@ -60,6 +61,15 @@ pub(super) fn value(text: &str) -> Checked<String> {
     }
 }
 
+/// The value of a Host header: a host, and a port if need be.
+fn authority(text: &str) -> Checked<String> {
+    match text.parse::<Authority>() {
+        Ok(authority) if !authority.host().is_empty() && !text.contains('@') => Ok(text.to_owned()),
+        _ => Err(Fault::invalid(format!("{} is no value for Host", shown(text)))
+            .hint("write a host name, and a port if need be, such as api.example.com or localhost:8080")),
+    }
+}
+
 /// The name, in lower case, of a header that users may set. Other than the rest of the framing, the host that a target is
 /// told may be chosen: it takes the place of the target's own.
 pub(super) fn settable_name(text: &str) -> Checked<String> {
@@ -79,7 +89,10 @@ pub(super) fn fixed(
         .filter_map(|(written, text)| {
             let field = field.key(written);
             let name = problems.check(&field, allowed(written));
-            let value = problems.check(&field, value(text));
+            let value = match name.as_deref() {
+                Some("host") => problems.check(&field, authority(text)),
+                _ => problems.check(&field, value(text)),
+            };
             let name = name.and_then(|name| problems.check(&field, seen.once(name, &field)));
             Some((name?, value?))
         })
