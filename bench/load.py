@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import time
 from dataclasses import dataclass
 
 from process import Cpu
@@ -29,7 +28,6 @@ class Measured:
 
     requests: int
     seconds: float
-    wall: float
     cpu: Cpu
 
     @property
@@ -39,8 +37,8 @@ class Measured:
 
     @property
     def busy(self):
-        """The share of the time that the proxy used its core, or cores."""
-        return self.cpu.both / self.wall
+        """The share of the generator's time in which the proxy used its core; of several cores the sum."""
+        return self.cpu.both / self.seconds
 
     def micros(self, seconds):
         """Microseconds a request."""
@@ -48,17 +46,17 @@ class Measured:
 
 
 def watched(process, command, on, limit):
-    """Runs a generator and watches the proxy meanwhile: what it printed, the time it took, the proxy's processor time."""
-    before, began = process.cpu(), time.monotonic()
+    """Runs a generator and watches the proxy meanwhile: what it printed, and the proxy's processor time."""
+    before = process.cpu()
     command = ["taskset", "-c", ",".join(map(str, on)), *map(str, command)]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired as late:
         raise Faulty(f"{command[3]} did not end within {limit} s") from late
-    wall, cpu = time.monotonic() - began, process.cpu().since(before)
+    cpu = process.cpu().since(before)
     if done.returncode != 0:
         raise Faulty(f"{command[3]} failed: {done.stdout.strip()[-300:]}")
-    return done.stdout, wall, cpu
+    return done.stdout, cpu
 
 
 def wrk(setting, process, url, on, seconds, size):
@@ -66,7 +64,7 @@ def wrk(setting, process, url, on, seconds, size):
     script = setting.folder / "summary.lua"
     script.write_text(SUMMARY)
     command = [setting.tools.programs["wrk"], "-t", len(on), "-c", CONNECTIONS, "-d", f"{max(1, round(seconds))}s", "-s", script, url]
-    out, wall, cpu = watched(process, command, on, seconds + 15)
+    out, cpu = watched(process, command, on, seconds + 15)
     counted = re.search(r"^counted (\d+) (\d+) (\d+) (\d+)", out, re.M)
     if not counted:
         raise Faulty(f"wrk printed no summary: {out[-300:]}")
@@ -76,14 +74,14 @@ def wrk(setting, process, url, on, seconds, size):
     # Heads are a few hundred bytes; answers that were on their way at the end count in bytes only.
     if not size * requests <= length <= (size + 1024) * requests + CONNECTIONS * (size + 1024):
         raise Faulty(f"answers of {length / requests:.0f} bytes on average, not of {size} and a head")
-    return Measured(requests, micros / 1e6, wall, cpu)
+    return Measured(requests, micros / 1e6, cpu)
 
 
 def h2load(setting, process, url, on, seconds, size, extra=(), streams=1):
     """What h2load does: HTTP/2, TLS, uploads, fixed rates. `extra` are options of its."""
     command = [setting.tools.programs["h2load"], "-t", len(on), "-c", CONNECTIONS, "-m", streams, "-D", max(1, round(seconds))]
     command += ["--tls13-ciphers=TLS_AES_128_GCM_SHA256", *extra, url]
-    out, wall, cpu = watched(process, command, on, seconds + 15)
+    out, cpu = watched(process, command, on, seconds + 15)
     finished = re.search(r"^finished in ([\d.]+)(m?s), ", out, re.M)
     sums = re.search(r"^requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", out, re.M)
     data = re.search(r"^traffic: .*\((\d+)\) data", out, re.M)
@@ -95,7 +93,7 @@ def h2load(setting, process, url, on, seconds, size, extra=(), streams=1):
     # Answers that were on their way at the end count in bytes only.
     if not size * good <= int(data.group(1)) <= size * (good + CONNECTIONS * streams):
         raise Faulty(f"bodies of {int(data.group(1)) / good:.0f} bytes on average, not of {size}")
-    return Measured(good, seconds_of(finished), wall, cpu)
+    return Measured(good, seconds_of(finished), cpu)
 
 
 def seconds_of(finished):

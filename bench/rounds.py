@@ -8,8 +8,8 @@ from process import Gone
 
 #: A proxy that did not use its core was not what was measured.
 BUSY = 0.95
-#: Of each measurement, how often it may be repeated in a run of rounds.
-REPEATS = 2
+#: How many rounds of a scenario may be repeated: a machine that is never quiet must not hold up the run.
+REPEATS = 4
 
 
 def alternate(setting, names, measure, must_be_busy=True):
@@ -18,7 +18,7 @@ def alternate(setting, names, measure, must_be_busy=True):
     Where no round keeps every core busy, the last one is given, so that the report can show what the limit was not.
     """
     rounds, thrown, idle = {name: [] for name in names}, [], None
-    spare = REPEATS * len(names)
+    spare = REPEATS
     number = 0
     while number < setting.rounds:
         result, again = {}, None

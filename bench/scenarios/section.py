@@ -42,15 +42,21 @@ class Section:
         if thrown:
             self.add(f"- thrown away and repeated: {len(thrown)} ({'; '.join(sorted(set(thrown)))})")
 
+    def idle(self, setting, rounds):
+        """Whether the proxies were not what was measured; then the section says so."""
+        if setting.quick or all(one.busy >= BUSY for of in rounds.values() for one in of):
+            return False
+        self.unjudged.append(self.title)
+        self.add("- not judged: no round kept every proxy's core busy, so that something else was measured, too; compare the CPU time a request")
+        return True
+
     def compared(self, setting, rounds, bars):
         """The table of a comparison by requests/s, and its bars: the least ratio by the peer's name."""
         self.table(
             ["", "requests/s", "CPU µs a request: user", "system", "core busy", "Sluicegate by it"],
             [figures(name, rounds) for name in rounds],
         )
-        if not setting.quick and any(one.busy < BUSY for of in rounds.values() for one in of):
-            self.unjudged.append(self.title)
-            self.add("- not judged: no round kept every proxy's core busy, so that something else was measured, too; compare the CPU time a request")
+        if self.idle(setting, rounds):
             return
         ours = [one.rate for one in rounds["sluicegate"]]
         for name, bar in bars.items():

@@ -34,8 +34,13 @@ def rules(setting):
     if not all(rounds.values()):
         raise CannotMeasure("no round was without fault: " + "; ".join(sorted(set(thrown))))
     rates = {size: [one.rate for one in of] for size, of in rounds.items()}
-    section.table(["rules", "requests/s"], [[f"{size:,}", spread(of)] for size, of in rates.items()])
+    micros = {size: [one.micros(one.cpu.both) for one in of] for size, of in rounds.items()}
+    section.table(
+        ["rules", "requests/s", "CPU µs a request"],
+        [[f"{size:,}", spread(of), spread(micros[size], "{:.1f}")] for size, of in rates.items()],
+    )
     by = ratios(rates[MANY], rates[FEW])
-    section.bar(setting, "with the many by with the few", spread(by, "{:.3f}"), "≥ 0.95", median(by) >= 0.95)
+    if not section.idle(setting, rounds):
+        section.bar(setting, "with the many by with the few", spread(by, "{:.3f}"), "≥ 0.95", median(by) >= 0.95)
     section.thrown(thrown)
     return section
