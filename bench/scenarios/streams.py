@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from statistics import median
 
@@ -26,18 +27,23 @@ def sse(setting):
     frames = (2 if setting.quick else SECONDS) * FRAMES_A_SECOND
     proxy, behind, generator = machine.places()
     room, (port,) = setting.room("streams"), free_ports(1)
-    seen = {"direct": [], "through": []}
+    seen, used = {"direct": [], "through": []}, []
     command = [sys.executable, BESIDE / "sse_backend.py", port, frames]
     with Process("the backend of streams", command, behind, room / "log", [port]):
         with peers.start("sluicegate", setting, port, proxy) as process:
             for _ in range(1 if setting.quick else 2):
                 seen["direct"].append(client(port, streams, frames, generator))
+                before, began = process.cpu(), time.monotonic()
                 seen["through"].append(client(process.task.clear, streams, frames, generator))
+                used.append((process.cpu().since(before).both, time.monotonic() - began))
     section = Section(f"sse: {streams:,} open event streams, {FRAMES_A_SECOND} events/s each")
     section.table(
         ["ms", "first event p50", "first event p99", "any event p50", "any event p99", "events", "lost", "merged late", "cut"],
         [[way, *row(of)] for way, of in seen.items()],
     )
+    micros = [cpu / (streams * frames) * 1e6 for cpu, _ in used]
+    busy = [cpu / wall for cpu, wall in used]
+    section.add(f"- CPU µs an event: {spread(micros, '{:.1f}')}; the proxy's core was {spread(busy, '{:.0%}')} busy with it")
     added = [(through["first"][1] - direct["first"][1]) / 1000 for through, direct in zip(seen["through"], seen["direct"])]
     wrong = sum(one[what] for one in seen["through"] for what in ("lost", "merged", "cut", "status"))
     section.bar(setting, "events lost, merged late or cut off through Sluicegate", str(wrong), "0", wrong == 0)
