@@ -58,8 +58,8 @@ fn an_unused_connection_that_requests_shared_is_closed_after_its_time() {
     let origin = Http2Origin::echo();
     let gate = shared_pool(&origin, "{idleTimeout: 200ms}");
     assert_eq!(gate.get("/").status(), 200);
-    assert_eq!(connections(&gate, "active"), 1.0, "kept for a while");
-    until("the unused connection is closed", || (connections(&gate, "active") == 0.0).then_some(()));
+    assert_eq!(connections(&gate, "active"), 1, "kept for a while");
+    until("the unused connection is closed", || (connections(&gate, "active") == 0).then_some(()));
     assert_eq!(gate.get("/").status(), 200);
 }
 
@@ -69,7 +69,7 @@ fn without_keep_alive_no_connection_is_shared() {
     let gate = shared_pool(&origin, "{keepAlive: false}");
     for _ in 0..3 {
         assert_eq!(gate.get("/").status(), 200);
-        until("none is kept", || (connections(&gate, "active") == 0.0).then_some(()));
+        until("none is kept", || (connections(&gate, "active") == 0).then_some(()));
     }
 }
 
@@ -84,7 +84,7 @@ fn a_kept_connection_that_the_target_has_closed_is_not_used_again() {
     for _ in 0..20 {
         let answer = client.get("/");
         assert_eq!((answer.status(), answer.text().as_str()), (200, "once"));
-        until("the end of the connection is noticed", || (connections(&gate, "idle") == 0.0).then_some(()));
+        until("the end of the connection is noticed", || (connections(&gate, "idle") == 0).then_some(()));
     }
     assert_eq!(origin.connections(), 20);
 }
@@ -160,7 +160,7 @@ fn waiting_requests_are_served_by_priority() {
         let mut client = gate.client();
         client.send(get(path));
         waiting.push(client);
-        let pending = position as f64 + 1.0;
+        let pending = position + 1;
         until("the request waits", || (connections(&gate, "pending") >= pending).then_some(()));
     }
     hold.wait();
@@ -173,12 +173,12 @@ fn waiting_requests_are_served_by_priority() {
 }
 
 /// The connections to all targets in this state, as the metrics tell.
-fn connections(gate: &Gate, state: &str) -> f64 {
+fn connections(gate: &Gate, state: &str) -> usize {
     let text = gate.admin("/metrics").text();
     let lines = text.lines().filter(|line| {
         line.starts_with("sluicegate_upstream_connections{") && line.contains(&format!("state=\"{state}\""))
     });
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
 }
 
 #[test]
