@@ -5,8 +5,8 @@ use sluicegate_tests::manifests::all_to;
 use sluicegate_tests::tools::{attempt, both};
 use sluicegate_tests::{Origin, Setup};
 
-/// The tests of h2spec that fail time after time. Some of them send a frame on a stream that they have just reset and
-/// wait for the connection's end, which their own reading sometimes misses; a fault of ours would show each time.
+/// The tests of h2spec that fail in each of three runs. Now and then one fails in one of them: they send a request and
+/// then a faulty frame, and the request's ordinary answer may come between the two. A fault of ours would show each time.
 fn failures(address: std::net::SocketAddr, more: &[&str]) -> Vec<String> {
     let mut failures = failures_of_one_run(address, more);
     for _ in 0..2 {
