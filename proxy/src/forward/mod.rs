@@ -13,6 +13,7 @@
 
 pub(crate) mod client;
 pub(crate) mod clock;
+mod coalesce;
 mod deadline;
 pub mod error;
 pub(crate) mod exchange;

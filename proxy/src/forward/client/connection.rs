@@ -61,7 +61,6 @@ impl ClientConnection {
         let service = service_fn(move |request| exchange::serve(Rc::clone(&self), request));
         let connection = http1::Builder::new()
             .half_close(false)
-            .writev(false)
             .max_buf_size(limit.max(MIN_BUFFER))
             .max_header_size(limit)
             .serve_connection(io, service)

@@ -13,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 use super::framing::has_content_length;
 use super::state::{ConnectionState, Phase, Verdict};
 use crate::answer::{Reason, raw_http1};
+use crate::forward::coalesce::{Best, coalesced};
 
 /// A client's byte stream.
 #[derive(Debug)]
@@ -134,15 +135,19 @@ impl AsyncWrite for ClientIo {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        ready!(this.poll_own(cx))?;
-        let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
-        this.note_write(&result);
-        result
+        coalesced(slices, |best| match best {
+            Best::One(bytes) => Pin::new(this).poll_write(cx, bytes),
+            Best::All(slices) => {
+                ready!(this.poll_own(cx))?;
+                let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+                this.note_write(&result);
+                result
+            }
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
-        // HTTP/1.1 heads must pass `poll_write`, which looks for bare answers.
-        !self.http1 && self.stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

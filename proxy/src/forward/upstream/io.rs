@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::forward::coalesce::{Best, coalesced};
+
 /// A byte stream to a target.
 #[derive(Debug)]
 pub(super) enum UpstreamIo {
@@ -46,16 +48,14 @@ impl AsyncWrite for UpstreamIo {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(self, io => Pin::new(io).poll_write_vectored(cx, slices))
+        coalesced(slices, |best| match best {
+            Best::One(bytes) => self.poll_write(cx, bytes),
+            Best::All(slices) => each!(self, io => Pin::new(io).poll_write_vectored(cx, slices)),
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(io) => io.is_write_vectored(),
-            Self::Tls(io) => io.is_write_vectored(),
-            Self::Tunnel(io) => io.is_write_vectored(),
-            Self::TlsTunnel(io) => io.is_write_vectored(),
-        }
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
