@@ -1,5 +1,6 @@
 //! A pool at run time: its balancer, and for each member the endpoint and the link that leads to it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sluicegate_table::{ObjectKey, Pool};
@@ -57,10 +58,15 @@ impl PoolRuntime {
         {
             return Arc::clone(last);
         }
+        let before: HashMap<&ObjectKey, &Reach> = last
+            .iter()
+            .flat_map(|last| &last.members)
+            .filter_map(|member| Some((&member.target, member.reach.as_ref()?)))
+            .collect();
         let members: Vec<MemberRuntime> = names()
             .zip(&endpoints)
             .map(|(key, endpoint)| {
-                let before = last.and_then(|last| last.reach(key));
+                let before = before.get(key).copied();
                 let reach = endpoint.as_ref().map(|endpoint| Reach::new(endpoint, pool, before));
                 MemberRuntime { target: key.clone(), reach }
             })

@@ -43,9 +43,11 @@ pub(super) async fn send(
     let (response, carrier) = match result {
         Ok(answered) => answered,
         Err(error) => {
-            let cause = watch.and_then(|watch| watch.take_failure()).unwrap_or(error);
+            let clients = watch.and_then(|watch| watch.take_failure());
+            let targets = clients.is_none();
+            let cause = clients.unwrap_or(error);
             tracing::debug!(target = %reached.target(routed), error = %cause, "no answer from a target");
-            if sent.is_some() {
+            if sent.is_some() && targets {
                 reached.in_flight.unanswered();
             }
             return Err(cause.into());

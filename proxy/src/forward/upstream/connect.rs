@@ -71,8 +71,13 @@ impl Dialer {
             drive(permit, link, connection);
             Ok(Fresh::Http2(sender))
         } else {
-            let (sender, connection) =
-                http1::Builder::new().max_buf_size(READ_BUFFER).handshake(io).await.map_err(ForwardError::Handshake)?;
+            let (sender, connection) = http1::Builder::new()
+                // Most requests are a head alone, which needs no `writev`: 600 instructions less.
+                .writev(false)
+                .max_buf_size(READ_BUFFER)
+                .handshake(io)
+                .await
+                .map_err(ForwardError::Handshake)?;
             drive(permit, link, connection.with_upgrades());
             Ok(Fresh::Http1(sender))
         }
