@@ -278,12 +278,23 @@ impl Named {
     }
 }
 
+fn is_wish(option: &[u8]) -> bool {
+    option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close")
+}
+
 fn named_by_connection(headers: &HeaderMap) -> Named {
     let mut named = Named::default();
+    // Nearly every message that has the field has it once and says no more than this.
+    let mut lines = headers.get_all(CONNECTION).iter();
+    if let (Some(only), None) = (lines.next(), lines.next())
+        && is_wish(only.as_bytes())
+    {
+        return named;
+    }
     for option in members(headers, &CONNECTION) {
         if option.eq_ignore_ascii_case(b"upgrade") {
             named.upgrade = true;
-        } else if option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close") {
+        } else if is_wish(option) {
             // Not fields but wishes about the connection, which hyper has read.
         } else if option.first() == Some(&b':') {
             named.end_to_end = true;
