@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::framing::has_content_length;
+use super::framing::LengthLook;
 use super::state::{ConnectionState, Phase, Verdict};
 use crate::answer::{Reason, raw_http1};
 use crate::forward::coalesce::{Best, coalesced};
@@ -24,6 +24,8 @@ pub(super) struct ClientIo {
     ahead: Bytes,
     /// An answer of ours instead of hyper's bare one, or of none.
     own: Bytes,
+    /// How far the head that is coming has been looked through.
+    look: LengthLook,
     /// HTTP/2 is framed by h2, whose bytes mean nothing here.
     http1: bool,
 }
@@ -37,10 +39,11 @@ pub(super) enum ClientStream {
 
 impl ClientIo {
     pub(super) fn new(stream: ClientStream, state: &Arc<ConnectionState>, ahead: Bytes, http1: bool) -> Self {
+        let mut look = LengthLook::new();
         if http1 && !ahead.is_empty() {
-            state.head_bytes(has_content_length(&ahead));
+            state.head_bytes(look.finds(&ahead));
         }
-        Self { stream, state: Arc::clone(state), ahead, own: Bytes::new(), http1 }
+        Self { stream, state: Arc::clone(state), ahead, own: Bytes::new(), look, http1 }
     }
 
     /// Writes what is left of our own answer.
@@ -66,10 +69,16 @@ impl ClientIo {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    fn note_read(&self, bytes: &[u8]) {
-        if self.http1 && self.state.phase() != Phase::Busy {
-            self.state.head_bytes(has_content_length(bytes));
+    fn note_read(&mut self, bytes: &[u8]) {
+        if !self.http1 {
+            return;
         }
+        match self.state.phase() {
+            Phase::Busy => return,
+            Phase::Idle => self.look = LengthLook::new(),
+            Phase::Head => {}
+        }
+        self.state.head_bytes(self.look.finds(bytes));
     }
 
     fn note_write(&self, result: &Poll<io::Result<usize>>) {
