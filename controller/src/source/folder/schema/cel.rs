@@ -17,10 +17,11 @@ impl Rules {
     }
 
     /// Evaluates the rules on a document that the walk found nothing wrong with. A rule that cannot be evaluated refuses
-    /// the object too: nothing is accepted unchecked.
+    /// the object too: nothing is accepted unchecked. In the order of the fields: the library's own order changes from
+    /// one process to the next, and with it every message and status made of these.
     pub(crate) fn check(&self, json: &Json, root: &Node) -> Vec<Found> {
         let Err(errors) = validate_compiled(&self.0, json, None) else { return Vec::new() };
-        errors
+        let mut found: Vec<Found> = errors
             .into_iter()
             .map(|error| {
                 let field = root.field(&error.field_path);
@@ -31,6 +32,10 @@ impl Rules {
                 };
                 Found { problem: invalid(field, error.message, hint), span }
             })
-            .collect()
+            .collect();
+        found.sort_by(|one, other| {
+            (&one.problem.field, &one.problem.message).cmp(&(&other.problem.field, &other.problem.message))
+        });
+        found
     }
 }
