@@ -24,6 +24,8 @@ pub(super) struct Admitted {
     pub(super) head: RequestHead,
     /// The declared length of the body.
     pub(super) content_length: Option<u64>,
+    /// The version that the client speaks; the request itself is rewritten to the target's.
+    pub(super) version: Version,
 }
 
 impl Admitted {
@@ -48,10 +50,10 @@ pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &Incomin
         return Err(Reason::AmbiguousFraming.into());
     }
     let head = strip_request(&mut parts.headers, parts.version).map_err(|refused| Refusal::from(refused.reason()))?;
-    if content_length != Some(0) || streamed {
+    if content_length != Some(0) {
         admit_body(client, parts, content_length)?;
     }
-    Ok(Admitted { head, content_length })
+    Ok(Admitted { head, content_length, version: parts.version })
 }
 
 /// Whether the request target has a form that a gateway takes (RFC 9112, 3.2): a path, or a whole URI of our schemes.

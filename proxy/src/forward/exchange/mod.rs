@@ -129,7 +129,7 @@ async fn forward(
     record.watch(body.watch());
     let upgrade = if admitted.upgrade() { parts.extensions.remove::<OnUpgrade>() } else { None };
     outgoing.apply(client, &admitted, routed, &reached, &mut parts)?;
-    send::send(client, record, routed, reached, Request::from_parts(parts, body), upgrade).await
+    send::send(client, admitted.version, routed, reached, Request::from_parts(parts, body), upgrade).await
 }
 
 impl From<ForwardError> for Refusal {

@@ -11,7 +11,6 @@ use hyper::upgrade::OnUpgrade;
 
 use super::answer_body::{Carrier, Streamed};
 use super::reach::Reached;
-use super::record::Record;
 use super::{Refusal, Routed, upgrade};
 use crate::answer::Reason;
 use crate::forward::client::ClientConnection;
@@ -26,17 +25,16 @@ const UNSENT: u32 = 3;
 /// An answer's head and body, and what carries it.
 type Answered = (Response<Incoming>, Carrier);
 
-/// Sends the request and makes the answer's head what the client gets.
+/// Sends the request and makes the answer's head what a client that speaks `version` gets.
 pub(super) async fn send(
     client: &Rc<ClientConnection>,
-    record: &mut Record,
+    version: Version,
     routed: Routed<'_>,
     mut reached: Reached,
     request: Request<RequestBody>,
     on_upgrade: Option<OnUpgrade>,
 ) -> Result<(response::Parts, Streamed), Refusal> {
     let watch = request.body().watch().cloned();
-    let version = client_version(&request, on_upgrade.is_some());
     // Reading the clock costs as much as matching does, so it is read for the pools that compare times only.
     let sent = routed.pool.balancer.compares_latency().then(Instant::now);
     let result = carry(client, routed, &mut reached, request).await;
@@ -59,7 +57,7 @@ pub(super) async fn send(
     let (mut parts, body) = response.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         let switched = upgrade::Switched { parts, carrier, body, in_flight: reached.in_flight };
-        return upgrade::upgrade(client, record, switched, on_upgrade);
+        return upgrade::upgrade(client, switched, on_upgrade);
     }
     strip_response(&mut parts.headers, parts.status, version).map_err(|_| Reason::UpstreamProtocolError)?;
     parts.headers.append(VIA, via(parts.version));
@@ -119,11 +117,6 @@ async fn carry(
 /// The request, where nothing of it was sent.
 fn unsent(mut failed: TrySendError<Request<RequestBody>>) -> Result<Request<RequestBody>, ForwardError> {
     failed.take_message().ok_or_else(|| ForwardError::Exchange(failed.into_error()))
-}
-
-/// The version that decides whether an answer may carry `Upgrade`.
-fn client_version(request: &Request<RequestBody>, upgrade: bool) -> Version {
-    if upgrade { Version::HTTP_11 } else { request.version() }
 }
 
 /// This hop, as the next one sees it (RFC 9110, 7.6.3).

@@ -9,7 +9,6 @@ use hyper_util::rt::TokioIo;
 
 use super::Refusal;
 use super::answer_body::{Carrier, Streamed};
-use super::record::Record;
 use crate::answer::Reason;
 use crate::endpoint::InFlight;
 use crate::forward::client::{Busy, ClientConnection};
@@ -28,7 +27,6 @@ pub(super) struct Switched {
 #[cold]
 pub(super) fn upgrade(
     client: &Rc<ClientConnection>,
-    record: &mut Record,
     switched: Switched,
     on_client: Option<OnUpgrade>,
 ) -> Result<(response::Parts, Streamed), Refusal> {
@@ -44,7 +42,6 @@ pub(super) fn upgrade(
         busy: Busy::begin(&client.state),
         alive: client.worker.enter(),
     };
-    record.answered(parts.status);
     tokio::task::spawn_local(tunnel.run(on_client, on_target));
     parts.version = Version::HTTP_11;
     Ok((parts, Streamed { body, carrier, idle: None, _in_flight: None, ended: false }))
