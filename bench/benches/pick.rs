@@ -44,6 +44,7 @@ fn endpoints(pool: &Pool) -> Vec<Option<Arc<Endpoint>>> {
     let target = Arc::new(Target {
         host: "127.0.0.1".into(),
         port: 80,
+        discovered: false,
         protocol: Protocol::Http,
         path: String::new(),
         state: TargetState::Enabled,

@@ -165,6 +165,7 @@ impl Row {
                 }
                 None => (key.to_string(), "missing: answers 503".to_owned()),
             },
+            Backend::Invalid => ("-".to_owned(), "answers 503: no valid version".to_owned()),
             Backend::Inline(inline) => (format!("in place ({})", word(inline.pool.algorithm)), inline_text(inline)),
         };
         let targets = if stale { format!("{targets} (the last valid version)") } else { targets };

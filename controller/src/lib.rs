@@ -1,6 +1,10 @@
-//! The controller: source (cluster or folder) → validate → compile (a pure function) → push → status.
+//! The controller: source (cluster or folder) → validate → compile (a pure function) → push → collect → status.
 
+pub mod collect;
 pub mod compile;
+pub mod config;
+pub mod lead;
 pub mod objects;
 pub mod problem;
+pub mod publish;
 pub mod source;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use sluicegate_crds::{Rule, Target, Upstream};
@@ -22,6 +23,54 @@ pub struct Objects {
     pub secrets: BTreeMap<ObjectKey, Arc<SecretData>>,
     /// `ConfigMap`s that were found; absent: missing.
     pub config_maps: BTreeMap<ObjectKey, Arc<BTreeMap<String, String>>>,
+    /// Services that were found, with what is behind them; absent: missing. A folder has none.
+    pub services: BTreeMap<ObjectKey, Arc<Service>>,
+}
+
+/// One thing that a source found changed. `None`: it is no more.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A Rule.
+    Rule(ObjectKey, Option<Candidate<Rule>>),
+    /// An Upstream.
+    Upstream(ObjectKey, Option<Candidate<Upstream>>),
+    /// A Target.
+    Target(ObjectKey, Option<Candidate<Target>>),
+    /// A Secret.
+    Secret(ObjectKey, Option<Arc<SecretData>>),
+    /// A `ConfigMap`.
+    ConfigMap(ObjectKey, Option<Arc<BTreeMap<String, String>>>),
+    /// A Service or what is behind it.
+    Service(ObjectKey, Option<Arc<Service>>),
+}
+
+/// A Service and what is behind it, put together from all of its `EndpointSlice`s.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+    /// The addresses that are ready to serve, in order.
+    pub endpoints: Vec<ServiceEndpoint>,
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Its name; empty where the Service has one port only and gives it none.
+    pub name: String,
+    /// The number that clients of the Service use.
+    pub port: u16,
+}
+
+/// An address behind a Service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServiceEndpoint {
+    /// The pod's address.
+    pub address: IpAddr,
+    /// The zone that it is in.
+    pub zone: Option<String>,
+    /// By the names of the Service's ports: the number that the pod listens on.
+    pub ports: BTreeMap<String, u16>,
 }
 
 /// An object as a source found it.

@@ -3,6 +3,7 @@
 //! One entry per user object: a Rule becomes a [`Route`], an Upstream a [`Pool`] that names its targets by key, a Target a
 //! [`Target`] with its address and credentials. One edit changes one entry. A [`Table`] is a whole version.
 
+mod endpoints;
 mod key;
 mod pool;
 mod regex;
@@ -11,8 +12,10 @@ pub mod scalars;
 mod secret;
 mod table;
 mod target;
+pub mod watch;
 mod weight;
 
+pub use endpoints::{EndpointAddress, Endpoints};
 pub use key::ObjectKey;
 pub use pool::{Affinity, Algorithm, Connections, EgressProxy, Level, Member, Pool};
 pub use regex::{REGEX_NEST_LIMIT, REGEX_SIZE_LIMIT, whole_value};
@@ -21,6 +24,6 @@ pub use route::{
     Timeouts, ValueMatch, ValueTest,
 };
 pub use secret::SecretText;
-pub use table::{Entry, Table};
+pub use table::{Entries, Entry, Table};
 pub use target::{Credential, Protocol, Target, TargetState, Tls, TrustRoots};
 pub use weight::{NotAWeight, Weight};

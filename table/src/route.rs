@@ -156,6 +156,8 @@ pub enum Backend {
     Pool(ObjectKey),
     /// Targets that the Rule itself holds.
     Inline(Box<InlinePool>),
+    /// Nowhere: the Rule is refused and no valid version of it is known. Answers 503 `invalid-configuration`.
+    Invalid,
 }
 
 /// A pool with its targets, written in a Rule.

@@ -12,6 +12,10 @@ pub struct Target {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Requests go to the addresses in [`Table::endpoints`](crate::Table::endpoints) under the same key, rather than to
+    /// what `host` resolves to; host and port then name the Service.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discovered: bool,
     /// Protocol to speak.
     pub protocol: Protocol,
     /// Put in front of the request's path: empty, or begins with `/` and does not end with one.

@@ -19,7 +19,7 @@ use sluicegate_controller::objects::Kind;
 use sluicegate_controller::source::folder::{Folder, Reader};
 use sluicegate_crds::status::Reason;
 use sluicegate_proxy::receive::Snapshot;
-use sluicegate_table::{Entry, ObjectKey, Table};
+use sluicegate_table::{Entries, ObjectKey, Table};
 
 /// Asks for the outputs to be written.
 const UPDATE: &str = "UPDATE_GOLDEN";
@@ -106,7 +106,7 @@ impl Said {
 }
 
 fn changed(before: &Table, after: &Table) -> Vec<String> {
-    fn of<E>(kind: Kind, before: &BTreeMap<ObjectKey, Entry<E>>, after: &BTreeMap<ObjectKey, Entry<E>>) -> Vec<String> {
+    fn of<E>(kind: Kind, before: &Entries<E>, after: &Entries<E>) -> Vec<String> {
         let shared = |key: &ObjectKey| match (before.get(key), after.get(key)) {
             (Some(before), Some(after)) => Arc::ptr_eq(before, after),
             _ => false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kube::Resource;
 use sluicegate_crds::status::Reason;
-use sluicegate_table::{Entry, ObjectKey};
+use sluicegate_table::{Entries, ObjectKey};
 
 use super::ObjectStatus;
 use super::conditions::{Standing, conditions};
@@ -32,7 +32,7 @@ impl<E> Verdict<E> {
 
 /// The entries of one kind and what is said of its objects.
 pub(super) struct OfKind<E> {
-    pub(super) entries: BTreeMap<ObjectKey, Entry<E>>,
+    pub(super) entries: Entries<E>,
     said: BTreeMap<ObjectKey, Said>,
 }
 
@@ -46,10 +46,10 @@ impl<E: PartialEq> OfKind<E> {
     /// Compiles each object by itself.
     pub(super) fn compile<T: Resource>(
         objects: &BTreeMap<ObjectKey, Candidate<T>>,
-        last: &BTreeMap<ObjectKey, Entry<E>>,
+        last: &Entries<E>,
         compile_one: impl Fn(&ObjectKey, &T, &mut Problems) -> Verdict<E>,
     ) -> Self {
-        let mut of_kind = Self { entries: BTreeMap::new(), said: BTreeMap::new() };
+        let mut of_kind = Self { entries: Entries::default(), said: BTreeMap::new() };
         for (key, candidate) in objects {
             let (verdict, generation, problems) = match candidate {
                 Candidate::Valid(object) => {
@@ -107,7 +107,7 @@ impl<E: PartialEq> OfKind<E> {
     }
 
     /// Whether these are the very entries of the last table.
-    pub(super) fn same_as(&self, last: &BTreeMap<ObjectKey, Entry<E>>) -> bool {
+    pub(super) fn same_as(&self, last: &Entries<E>) -> bool {
         self.entries.len() == last.len()
             && self
                 .entries

@@ -57,6 +57,7 @@ fn target(url: TargetUrl) -> Target {
     Target {
         host,
         port,
+        discovered: false,
         protocol,
         path,
         state: TargetState::Enabled,

@@ -99,6 +99,7 @@ pub fn compile(objects: &Objects, last: &Table) -> Compiled {
         routes: routes.entries,
         pools: pools.entries,
         targets: targets.entries,
+        endpoints: last.endpoints.clone(),
     };
     Compiled { table, statuses }
 }

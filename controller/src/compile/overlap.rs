@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sluicegate_table::{Entry, Hostname, Match, ObjectKey, Route};
+use sluicegate_table::{Entries, Hostname, Match, ObjectKey, Route};
 
 use super::faults::{Fault, shown};
 use crate::problem::FieldPath;
@@ -14,9 +14,7 @@ use crate::problem::FieldPath;
 type Place<'a> = (&'a ObjectKey, usize);
 
 /// Says of each route which of its matches never take a request: the field and why.
-pub(super) fn never_matching(
-    routes: &BTreeMap<ObjectKey, Entry<Route>>,
-) -> BTreeMap<ObjectKey, Vec<(FieldPath, Fault)>> {
+pub(super) fn never_matching(routes: &Entries<Route>) -> BTreeMap<ObjectKey, Vec<(FieldPath, Fault)>> {
     let mut in_order: Vec<(&ObjectKey, &Route)> = routes.iter().map(|(key, route)| (key, route.as_ref())).collect();
     // The precedence of equal matches: the older Rule, then the smaller key. The map is in the order of keys already,
     // and this sort keeps it.

@@ -1,13 +1,13 @@
 //! A Rule becomes a route entry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sluicegate_crds::rule::{self as crd, RuleSpec};
 use sluicegate_crds::scalars::{Duration, Percent, Size};
 use sluicegate_crds::status::Reason;
 use sluicegate_table::{
-    Backend, BodySize, Entry, HeaderEdits, Hostname, Match, ObjectKey, PathMatch, Pool, Priority, Route, Share,
+    Backend, BodySize, Entries, HeaderEdits, Hostname, Match, ObjectKey, PathMatch, Pool, Priority, Route, Share,
     Timeouts,
 };
 
@@ -66,7 +66,7 @@ pub(super) fn unresolved(
     spec: &RuleSpec,
     scope: Scope<'_>,
     objects: &Objects,
-    pools: &BTreeMap<ObjectKey, Entry<Pool>>,
+    pools: &Entries<Pool>,
     problems: &mut Problems,
 ) {
     if let Some(name) = &spec.upstream

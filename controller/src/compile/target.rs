@@ -44,6 +44,7 @@ pub(super) fn target(
     Some(Target {
         host: host?,
         port: port?,
+        discovered: false,
         protocol: protocol(spec.protocol),
         path: path?,
         state: match spec.state {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sluicegate_crds::scalars::Duration;
 use sluicegate_crds::status::Reason;
 use sluicegate_crds::upstream::{self as crd, UpstreamSpec};
-use sluicegate_table::{Affinity, Connections, EgressProxy, Entry, Level, Member, ObjectKey, Pool, Target};
+use sluicegate_table::{Affinity, Connections, EgressProxy, Entries, Level, Member, Pool, Target};
 
 use super::faults::{Checked, Fault, Problems, shown};
 use super::references::Scope;
@@ -49,7 +49,7 @@ pub(super) fn unresolved(
     spec: &UpstreamSpec,
     scope: Scope<'_>,
     objects: &Objects,
-    targets: &BTreeMap<ObjectKey, Entry<Target>>,
+    targets: &Entries<Target>,
     problems: &mut Problems,
 ) {
     for (position, member) in spec.targets.iter().enumerate() {

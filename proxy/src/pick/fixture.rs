@@ -89,6 +89,7 @@ fn target() -> Target {
     Target {
         host: "127.0.0.1".into(),
         port: 80,
+        discovered: false,
         protocol: Protocol::Http,
         path: String::new(),
         state: TargetState::Enabled,

@@ -79,7 +79,7 @@ impl Snapshot {
     pub fn pools(&self) -> impl Iterator<Item = &Arc<PoolRuntime>> {
         let inline = self.routes.iter().filter_map(|route| match route.route.backend {
             Backend::Inline(_) => route.pool.as_ref(),
-            Backend::Pool(_) => None,
+            Backend::Pool(_) | Backend::Invalid => None,
         });
         self.pools.values().chain(inline)
     }
@@ -94,6 +94,7 @@ impl RouteRuntime {
     ) -> Arc<Self> {
         let pool = match &route.backend {
             Backend::Pool(pool) => pools.get(pool).cloned(),
+            Backend::Invalid => None,
             Backend::Inline(inline) => Some(inline_pool(key, inline, last.and_then(|last| last.pool.as_ref()))),
         };
         let same_pool = |last: &Self| match (&last.pool, &pool) {

@@ -307,6 +307,7 @@ pub(super) fn objects() -> BoxedStrategy<Objects> {
             targets,
             secrets: secrets.into_iter().map(|(key, data)| (key, Arc::new(SecretData(data)))).collect(),
             config_maps: config_maps.into_iter().map(|(key, data)| (key, Arc::new(data))).collect(),
+            services: BTreeMap::new(),
         })
         .boxed()
 }

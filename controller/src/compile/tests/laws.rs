@@ -1,6 +1,6 @@
 //! Laws of compile, on arbitrary objects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use regex::RegexBuilder;
 use sluicegate_crds::{Rule, Target, Upstream};
 use sluicegate_table::{
-    Backend, Entry, HeaderEdits, Match, ObjectKey, PathMatch, Pool, REGEX_NEST_LIMIT, REGEX_SIZE_LIMIT, Route, Table,
+    Backend, Entries, HeaderEdits, Match, ObjectKey, PathMatch, Pool, REGEX_NEST_LIMIT, REGEX_SIZE_LIMIT, Route, Table,
     ValueMatch, ValueTest, whole_value,
 };
 
@@ -28,11 +28,7 @@ fn ids(objects: &Objects) -> BTreeSet<ObjectId> {
 
 /// The keys of entries that are not shared between the two tables.
 fn changed(before: &Table, after: &Table) -> Vec<ObjectId> {
-    fn of<E>(
-        kind: Kind,
-        before: &BTreeMap<ObjectKey, Entry<E>>,
-        after: &BTreeMap<ObjectKey, Entry<E>>,
-    ) -> Vec<ObjectId> {
+    fn of<E>(kind: Kind, before: &Entries<E>, after: &Entries<E>) -> Vec<ObjectId> {
         let same = |key: &ObjectKey| match (before.get(key), after.get(key)) {
             (Some(before), Some(after)) => Arc::ptr_eq(before, after),
             (before, after) => before.is_none() && after.is_none(),

@@ -126,6 +126,7 @@ mod tests {
         Target {
             host: "api.example.com".into(),
             port: 443,
+            discovered: false,
             protocol: Protocol::Https,
             path: String::new(),
             state: TargetState::Enabled,
