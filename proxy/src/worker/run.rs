@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{Settings, Worker, WorkerId};
 use crate::forward::client::{Listener, accept};
 use crate::forward::clock::TICK;
-use crate::forward::upstream::Dialer;
+use crate::forward::upstream::{ClientKey, Dialer};
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::Metrics;
 use crate::receive::Current;
@@ -64,12 +64,14 @@ impl WorkerStart {
                 Ok(Listener { socket: tokio::net::TcpListener::from_std(socket)?, tls, metrics })
             })
             .collect::<io::Result<Vec<Listener>>>()?;
-        let dialer = Dialer::new(self.resolver, self.tls);
+        let (wake, woken) = mpsc::unbounded_channel();
+        let dialer = Dialer::new(self.resolver, self.tls, wake);
         let worker = Worker::new(self.id, self.settings, self.current, dialer, metrics, self.access_log.worker());
         let accepting: Vec<JoinHandle<()>> = listeners
             .into_iter()
             .map(|listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener)))
             .collect();
+        let waking = tokio::task::spawn_local(wake_clients(Rc::clone(&worker), woken));
         let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
         // An error means that whoever could say so has gone, which is as good as a word to stop.
         let _ = self.stop.wait_for(|stop| *stop).await;
@@ -80,7 +82,15 @@ impl WorkerStart {
             tracing::warn!(worker = self.id.0, "requests did not finish within shutdown.drainTimeout; they are cut");
         }
         ticking.abort();
+        waking.abort();
         Ok(())
+    }
+}
+
+/// Wakes the clients that something has come for.
+async fn wake_clients(worker: Rc<Worker>, mut woken: mpsc::UnboundedReceiver<ClientKey>) {
+    while let Some(client) = woken.recv().await {
+        worker.wake(client);
     }
 }
 

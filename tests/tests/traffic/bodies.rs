@@ -108,22 +108,6 @@ fn a_refusal_comes_before_the_body_that_was_announced() {
 }
 
 #[test]
-fn informational_answers_of_a_target_do_not_disturb_the_final_one() {
-    let origin = Origin::start(
-        |_| "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfinal",
-    );
-    let gate = Gate::start(&all_to(origin.port(), ""));
-    let mut client = gate.client();
-    for _ in 0..3 {
-        let mut answer = client.get("/");
-        while answer.status() < 200 {
-            answer = client.answer();
-        }
-        assert_eq!(answer.text(), "final");
-    }
-}
-
-#[test]
 fn an_early_answer_reaches_a_client_that_still_sends() {
     let origin = Origin::raw(|wire, _| {
         wire.head()?;

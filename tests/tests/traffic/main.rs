@@ -8,6 +8,7 @@ mod connections;
 mod egress;
 mod headers;
 mod http2;
+mod interim;
 mod limits;
 mod pools;
 mod reload;

@@ -22,7 +22,7 @@ pub(super) struct ClientIo {
     state: Arc<ConnectionState>,
     /// Bytes that were read to tell HTTP/2 from HTTP/1.1.
     ahead: Bytes,
-    /// An answer of ours instead of hyper's bare one, or of none.
+    /// An answer of ours instead of hyper's bare one, or of none; interim answers of targets.
     own: Bytes,
     /// How far the head that is coming has been looked through.
     look: LengthLook,
@@ -46,10 +46,17 @@ impl ClientIo {
         Self { stream, state: Arc::clone(state), ahead, own: Bytes::new(), look, http1 }
     }
 
-    /// Writes what is left of our own answer.
+    /// Writes what is left of our own answer, and what was interjected.
     fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.own.is_empty()
+            && let Some(interjection) = self.state.take_interjection()
+        {
+            self.own = interjection;
+        }
         while !self.own.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.own))?;
+            let result = Pin::new(&mut self.stream).poll_write(cx, &self.own);
+            self.note_write(&result);
+            let written = ready!(result)?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

@@ -12,10 +12,11 @@
 //! for this, and limits are coarse by one tick.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use bytes::Bytes;
 use slab::Slab;
 
 use crate::forward::clock::Millis;
@@ -64,6 +65,8 @@ pub(crate) struct ConnectionState {
     any_bytes: AtomicBool,
     saw_content_length: AtomicBool,
     waker: OnceLock<Waker>,
+    interjects: AtomicBool,
+    interjection: Mutex<Bytes>,
 }
 
 impl ConnectionState {
@@ -148,11 +151,37 @@ impl ConnectionState {
             Verdict::HeaderTimeout => 2,
             Verdict::Close => 3,
         };
-        if self.verdict.fetch_max(word, Ordering::Relaxed) < word
-            && let Some(waker) = self.waker.get()
-        {
+        if self.verdict.fetch_max(word, Ordering::Relaxed) < word {
+            self.wake();
+        }
+    }
+
+    /// Wakes the connection's task.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
         }
+    }
+
+    /// Whether all that was written for the client has gone out, so that bytes of ours stand between two messages.
+    pub(crate) fn may_interject(&self) -> bool {
+        self.write_blocked.load(Ordering::Relaxed) & 1 == 0 && !self.interjects.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that go to the client before anything that is written from now on. Only from the connection's own task, and
+    /// only where [`ConnectionState::may_interject`] says so.
+    pub(crate) fn interject(&self, bytes: Bytes) {
+        *self.interjection.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+        self.interjects.store(true, Ordering::Relaxed);
+    }
+
+    /// What was interjected and has not been taken yet.
+    pub(crate) fn take_interjection(&self) -> Option<Bytes> {
+        if !self.interjects.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.interjects.store(false, Ordering::Relaxed);
+        Some(std::mem::take(&mut *self.interjection.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// An exchange begins; [`ConnectionState::end_exchange`] must follow at the end of the answer's body.
@@ -225,6 +254,13 @@ impl Sweeper {
     /// Forgets a connection.
     pub(crate) fn remove(&mut self, key: usize) {
         self.connections.try_remove(key);
+    }
+
+    /// Wakes the task of a connection, if it is still there.
+    pub(crate) fn wake(&self, key: usize) {
+        if let Some(watched) = self.connections.get(key) {
+            watched.state.wake();
+        }
     }
 
     /// Asks every connection to finish what is under way.

@@ -1,5 +1,6 @@
 //! Sending: the request to the target, the answer's head back.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -37,7 +38,7 @@ pub(super) async fn send(
     let watch = request.body().watch().cloned();
     // Reading the clock costs as much as matching does, so it is read for the pools that compare times only.
     let sent = routed.pool.balancer.compares_latency().then(Instant::now);
-    let result = carry(client, routed, &mut reached, request).await;
+    let result = carry(client, version, routed, &mut reached, request).await;
     let (response, carrier) = match result {
         Ok(answered) => answered,
         Err(error) => {
@@ -73,16 +74,20 @@ pub(super) async fn send(
 /// an idle connection at any moment.
 async fn carry(
     client: &Rc<ClientConnection>,
+    version: Version,
     routed: Routed<'_>,
     reached: &mut Reached,
     mut request: Request<RequestBody>,
 ) -> Result<Answered, ForwardError> {
+    // HTTP/1.0 has no interim answers, and hyper has no way to send them over HTTP/2.
+    let interim_to = (version == Version::HTTP_11).then_some(&**client);
     let mut fresh = None;
     for _ in 0..UNSENT {
         let checkout = fresh.take().or_else(|| reached.checkout.take());
         let failed = match checkout.ok_or(ForwardError::Internal("a request without a connection"))? {
             Checkout::Http1(mut connection) => {
-                let sending = connection.sender.try_send_request(request);
+                let sending = pin!(connection.sender.try_send_request(request));
+                let sending = connection.interim.passed_on(interim_to, sending);
                 match within(reached.deadline.as_ref(), sending).await {
                     Some(Ok(response)) => {
                         let carrier = Carrier::Http1 {

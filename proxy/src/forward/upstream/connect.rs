@@ -14,11 +14,13 @@ use hyper_util::rt::TokioIo;
 use sluicegate_table::{EgressProxy, Protocol};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio_rustls::client::TlsStream;
 
 use super::body::RequestBody;
 use super::gate::Permit;
-use super::io::UpstreamIo;
+use super::interim::{ClientKey, Interim, Look};
+use super::io::{UpstreamIo, UpstreamStream};
 use super::link::Link;
 use crate::forward::error::ForwardError;
 use crate::resolve::Resolver;
@@ -36,17 +38,19 @@ const READ_BUFFER: usize = 256 * 1024;
 pub(crate) struct Dialer {
     resolver: Resolver,
     tls: Arc<TargetTlsCache>,
+    wake: UnboundedSender<ClientKey>,
 }
 
 /// A new connection, by the protocol that was agreed on. Its task runs until it is closed, and holds the permit.
 pub(super) enum Fresh {
-    Http1(http1::SendRequest<RequestBody>),
+    Http1(http1::SendRequest<RequestBody>, Arc<Interim>),
     Http2(http2::SendRequest<RequestBody>),
 }
 
 impl Dialer {
-    pub(crate) fn new(resolver: Resolver, tls: Arc<TargetTlsCache>) -> Self {
-        Self { resolver, tls }
+    /// `wake` makes the worker wake a client's task.
+    pub(crate) fn new(resolver: Resolver, tls: Arc<TargetTlsCache>, wake: UnboundedSender<ClientKey>) -> Self {
+        Self { resolver, tls, wake }
     }
 
     /// Opens a connection over `link` within `connections.connectTimeout`.
@@ -59,9 +63,9 @@ impl Dialer {
     }
 
     async fn handshake(&self, link: &Arc<Link>, permit: Permit, upgrade: bool) -> Result<Fresh, ForwardError> {
-        let (io, http2) = self.stream(link, upgrade).await?;
-        let io = TokioIo::new(io);
+        let (stream, http2) = self.stream(link, upgrade).await?;
         if http2 {
+            let io = TokioIo::new(UpstreamIo { stream, interim: None });
             let (sender, connection) = http2::Builder::new(LocalExecutor)
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
@@ -71,6 +75,8 @@ impl Dialer {
             drive(permit, link, connection);
             Ok(Fresh::Http2(sender))
         } else {
+            let interim = Interim::new(self.wake.clone());
+            let io = TokioIo::new(UpstreamIo { stream, interim: Some(Look::new(Arc::clone(&interim))) });
             let (sender, connection) = http1::Builder::new()
                 // Most requests are a head alone, which needs no `writev`: 600 instructions less.
                 .writev(false)
@@ -79,12 +85,12 @@ impl Dialer {
                 .await
                 .map_err(ForwardError::Handshake)?;
             drive(permit, link, connection.with_upgrades());
-            Ok(Fresh::Http1(sender))
+            Ok(Fresh::Http1(sender, interim))
         }
     }
 
     /// The byte stream, and whether HTTP/2 is spoken on it.
-    async fn stream(&self, link: &Link, upgrade: bool) -> Result<(UpstreamIo, bool), ForwardError> {
+    async fn stream(&self, link: &Link, upgrade: bool) -> Result<(UpstreamStream, bool), ForwardError> {
         let terms = &link.terms;
         let http2 = terms.protocol == Protocol::H2c;
         let tls = terms.protocol == Protocol::Https;
@@ -93,24 +99,24 @@ impl Dialer {
             None => {
                 let tcp = self.connect(&terms.host, terms.port, terms.connections.connect_timeout).await?;
                 if !tls {
-                    return Ok((UpstreamIo::Plain(tcp), http2));
+                    return Ok((UpstreamStream::Plain(tcp), http2));
                 }
                 let stream = self.secure(link, tcp, alpn).await?;
                 let http2 = speaks_http2(&stream);
-                Ok((UpstreamIo::Tls(Box::new(stream)), http2))
+                Ok((UpstreamStream::Tls(Box::new(stream)), http2))
             }
             Some(proxy) => {
                 let tcp = self.connect(&proxy.host, proxy.port, terms.connections.connect_timeout).await?;
                 if terms.protocol == Protocol::Http {
-                    return Ok((UpstreamIo::Plain(tcp), false));
+                    return Ok((UpstreamStream::Plain(tcp), false));
                 }
                 let tunnel = tunnel(link, proxy, tcp).await?;
                 if !tls {
-                    return Ok((UpstreamIo::Tunnel(Box::new(tunnel)), http2));
+                    return Ok((UpstreamStream::Tunnel(Box::new(tunnel)), http2));
                 }
                 let stream = self.secure(link, tunnel, alpn).await?;
                 let http2 = speaks_http2(&stream);
-                Ok((UpstreamIo::TlsTunnel(Box::new(stream)), http2))
+                Ok((UpstreamStream::TlsTunnel(Box::new(stream)), http2))
             }
         }
     }

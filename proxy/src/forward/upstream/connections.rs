@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::body::RequestBody;
 use super::connect::{Dialer, Fresh};
 use super::gate::{Admission, Gate, Grant, Permit, Ticket};
+use super::interim::Interim;
 use super::link::Link;
 use crate::forward::clock::Millis;
 use crate::forward::error::ForwardError;
@@ -46,6 +47,8 @@ struct Idle {
 pub(crate) struct Http1 {
     /// Sends the request.
     pub(crate) sender: http1::SendRequest<RequestBody>,
+    /// Passes interim answers on.
+    pub(crate) interim: Arc<Interim>,
 }
 
 /// An HTTP/2 connection that requests share.
@@ -215,7 +218,7 @@ impl Connections {
 
     fn adopt(&self, fresh: Fresh) -> Checkout {
         match fresh {
-            Fresh::Http1(sender) => Checkout::Http1(Http1 { sender }),
+            Fresh::Http1(sender, interim) => Checkout::Http1(Http1 { sender, interim }),
             Fresh::Http2(sender) => {
                 self.multiplexes.set(true);
                 let connection = Rc::new(Http2 { sender, streams: Cell::new(0), idle_since: Cell::new(None) });

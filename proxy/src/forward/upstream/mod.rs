@@ -8,10 +8,12 @@ mod body;
 mod connect;
 mod connections;
 mod gate;
+mod interim;
 mod io;
 mod link;
 
 pub(crate) use body::{BodyWatch, RequestBody};
 pub(crate) use connect::Dialer;
 pub(crate) use connections::{Checkout, Connections, Http1, Stream};
+pub(crate) use interim::ClientKey;
 pub use link::{Link, LinkId};
