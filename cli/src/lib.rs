@@ -9,6 +9,7 @@ mod crds;
 pub mod echo;
 mod explain;
 mod loading;
+mod process;
 mod run;
 pub mod table_view;
 

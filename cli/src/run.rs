@@ -1,50 +1,30 @@
 //! `sluicegate run DIR`: everything in one process.
-//!
-//! The data plane has threads of its own. What is here runs on a small control runtime beside it: the folder's changes,
-//! the admin endpoints, echo servers and signals.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use sluicegate_controller::source::folder::{Folder, Watch, watch};
 use sluicegate_proxy::config::{Config, Listener};
-use sluicegate_proxy::observe::access_log::AccessLog;
-use sluicegate_proxy::observe::admin::{self, Observed};
 use sluicegate_proxy::observe::metrics::Metrics;
 use sluicegate_proxy::receive::Current;
-use sluicegate_proxy::serve::DataPlane;
 use sluicegate_table::Table;
 use tokio::net::TcpListener;
-use tokio::runtime::{self, Handle};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::{block_in_place, spawn_blocking};
+use tokio::task::block_in_place;
 
 use crate::arguments::Run;
 use crate::echo;
 use crate::loading::{Loaded, configuration};
+use crate::process::{Process, Signals, bind, on_control_runtime, say};
 use crate::table_view::View;
-
-/// Threads of the control runtime: a long scrape must not hold up a change of the folder.
-const CONTROL_THREADS: usize = 2;
 
 /// Serves until a signal says to stop.
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let config = configured(arguments)?;
-    raise_file_limit();
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(CONTROL_THREADS)
-        .thread_name("control")
-        .enable_all()
-        .build()
-        .context("cannot start the control threads")?;
-    let result = runtime.block_on(serve(&arguments.dir, &config));
-    // Scrapes and echoes that still run are of no use to anybody now.
-    runtime.shutdown_background();
-    result
+    on_control_runtime(serve(&arguments.dir, &config))
 }
 
 /// The folder's configuration with the command line's flags over it.
@@ -56,50 +36,27 @@ fn configured(arguments: &Run) -> anyhow::Result<Config> {
     }
     config.admin = arguments.admin.unwrap_or(config.admin);
     config.workers = arguments.workers.unwrap_or(config.workers);
+    if config.controller.is_some() || config.saved_table.is_some() {
+        bail!(
+            "controller and savedTable are for `sluicegate proxy`: the table of `sluicegate run` comes from the folder"
+        );
+    }
     Ok(config)
 }
 
 async fn serve(dir: &Path, config: &Config) -> anyhow::Result<ExitCode> {
-    // From here on a signal means an orderly end.
-    let mut signals = Signals::new().context("cannot listen to signals")?;
+    let signals = Signals::new()?;
     let mut folder = block_in_place(|| watch(dir))?;
     let metrics = Metrics::new();
     let mut served = Served::start(dir, &folder.current(), &metrics)?;
-
-    let access_log = AccessLog::start(config.access_log.sample, io::stdout()).context("cannot start the access log")?;
-    metrics.watch_access_log(&access_log);
-    let observed = Observed::new(Arc::clone(&served.current), Arc::clone(&metrics), config.identity.clone());
     let echoes = bind_echoes(config).await?;
-    let admin = bind(config.admin, "the admin endpoints").await?;
-    let observe = match config.observe {
-        Some(address) => Some(bind(address, "the observe endpoints").await?),
-        None => None,
-    };
-    let data_plane =
-        block_in_place(|| DataPlane::start(&Handle::current(), config, &served.current, &metrics, &access_log))?;
+    let process = Process::start(config, &served.current, &metrics, signals).await?;
 
-    say(&format!("{}{}", served.view.whole(), places(&data_plane, &admin, observe.as_ref(), &echoes)?));
+    say(&format!("{}{}{}", served.view.whole(), process.places()?, echo_places(&echoes)?));
     for (listener, name) in echoes {
         tokio::spawn(async move { echo::run(listener, &name).await });
     }
-    tokio::spawn(axum::serve(admin, admin::admin(observed.clone())).into_future());
-    if let Some(observe) = observe {
-        tokio::spawn(axum::serve(observe, admin::observe(observed.clone())).into_future());
-    }
-
-    tokio::select! {
-        () = signals.next() => {}
-        () = served.follow(&mut folder, &metrics) => {}
-    }
-    observed.stop();
-    say("stopping: requests in flight may finish; a second signal ends them\n");
-    let stopped = spawn_blocking(move || data_plane.stop());
-    tokio::select! {
-        result = stopped => result.context("the data plane could not be stopped")?,
-        () = signals.next() => return Ok(ExitCode::FAILURE),
-    }
-    block_in_place(|| access_log.finish());
-    Ok(ExitCode::SUCCESS)
+    process.serve(served.follow(&mut folder, &metrics)).await
 }
 
 /// What is in force, and how it was printed.
@@ -172,68 +129,6 @@ async fn bind_echoes(config: &Config) -> anyhow::Result<Vec<(TcpListener, String
     Ok(echoes)
 }
 
-async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => bail!(
-            "cannot listen on {address} for {what}: the port is in use; stop what uses it or choose another address"
-        ),
-        Err(error) => bail!("cannot listen on {address} for {what}: {error}"),
-    }
-}
-
-/// Where everything is, with the ports that the system chose.
-fn places(
-    data_plane: &DataPlane,
-    admin: &TcpListener,
-    observe: Option<&TcpListener>,
-    echoes: &[(TcpListener, String)],
-) -> io::Result<String> {
-    let mut places: Vec<String> =
-        data_plane.addresses().iter().map(|address| format!("serving on {address}")).collect();
-    places.push(format!("admin on http://{}/", admin.local_addr()?));
-    if let Some(observe) = observe {
-        places.push(format!("observe on http://{}/", observe.local_addr()?));
-    }
-    for (listener, name) in echoes {
-        places.push(format!("echo server {name} on {}", listener.local_addr()?));
-    }
-    Ok(places.join("\n") + "\n")
-}
-
-/// Tells people. A standard error that is closed is nobody to tell.
-fn say(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
-}
-
-/// The signals that mean stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Two descriptors a proxied connection go past the usual limit of 1,024 quickly; the hard limit is what the
-/// administrator set.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current < limit.maximum || limit.maximum.is_none() {
-        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-        if let Err(error) = setrlimit(Resource::Nofile, raised) {
-            tracing::info!(%error, "the limit on open files stays as it is");
-        }
-    }
+fn echo_places(echoes: &[(TcpListener, String)]) -> io::Result<String> {
+    echoes.iter().map(|(listener, name)| Ok(format!("echo server {name} on {}\n", listener.local_addr()?))).collect()
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 use sluicegate_table::scalars::{format_duration, format_size, parse_duration, parse_size};
 
-use super::{CertificateFiles, Config, ConfigError, ConfigProblem, Echo, Listener};
+use super::{CertificateFiles, Config, ConfigError, ConfigProblem, Echo, Listener, controller};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -34,6 +34,8 @@ struct File {
     limits: Option<LimitsEntry>,
     shutdown: Option<ShutdownEntry>,
     echo: Option<Vec<EchoEntry>>,
+    controller: Option<controller::Entry>,
+    saved_table: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -233,7 +235,7 @@ fn message_of(error: &serde_saphyr::Error) -> String {
 }
 
 /// Turns what was read into a configuration and notes what cannot be.
-struct Checks<'a> {
+pub(super) struct Checks<'a> {
     file: &'a Path,
     problems: Vec<ConfigProblem>,
     /// The addresses so far, with their fields.
@@ -280,6 +282,8 @@ impl Checks<'_> {
                 ),
             },
             echo,
+            controller: file.controller.map(|entry| entry.checked(self)),
+            saved_table: file.saved_table.map(|path| self.path(path, "savedTable")),
         }
     }
 
@@ -345,7 +349,7 @@ impl Checks<'_> {
         new
     }
 
-    fn path(&mut self, path: Spanned<String>, field: &str) -> PathBuf {
+    pub(super) fn path(&mut self, path: Spanned<String>, field: &str) -> PathBuf {
         if path.value.is_empty() {
             self.problem(path.referenced, field, "the path is empty: write where the PEM file is".to_owned());
         }
@@ -381,7 +385,7 @@ impl Checks<'_> {
         duration
     }
 
-    fn problem(&mut self, location: Location, field: &str, message: String) {
+    pub(super) fn problem(&mut self, location: Location, field: &str, message: String) {
         self.problems.push(ConfigProblem {
             file: self.file.to_owned(),
             line: location.line(),

@@ -4,6 +4,7 @@
 //! how much to take. What is written (`file`) is read with unknown fields refused and turned into these checked types,
 //! so that no other stage meets nonsense. `docs/configuration.md` is the reference.
 
+mod controller;
 mod file;
 mod problem;
 
@@ -16,6 +17,7 @@ use ipnet::IpNet;
 
 use crate::request::IdentityHeaders;
 
+pub use controller::Controller;
 pub use problem::{ConfigError, ConfigProblem};
 
 /// The installation's own configuration. All of it has been checked.
@@ -43,6 +45,10 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// Small echo servers, for trying rules out.
     pub echo: Vec<Echo>,
+    /// Where the table comes from; for `sluicegate proxy` only.
+    pub controller: Option<Controller>,
+    /// Where the table in force is kept for the next start; for `sluicegate proxy` only.
+    pub saved_table: Option<PathBuf>,
 }
 
 /// A listener.
@@ -117,6 +123,8 @@ impl Default for Config {
             limits: Limits::default(),
             shutdown: Shutdown::default(),
             echo: Vec::new(),
+            controller: None,
+            saved_table: None,
         }
     }
 }

@@ -30,6 +30,8 @@ shutdown: {drainTimeout: 10s}
 echo:
 - {address: 127.0.0.1:9101, name: one}
 - {address: 127.0.0.1:9102, name: two}
+controller: {url: "https://sluicegate-controller.gate.svc:8443", caFile: /ca/ca.crt, tokenFile: token}
+savedTable: /var/lib/table.json
 "#;
 
 #[test]
@@ -65,6 +67,12 @@ fn everything_that_is_written_is_read() {
             Echo { address: "127.0.0.1:9101".parse().unwrap(), name: "one".into() },
             Echo { address: "127.0.0.1:9102".parse().unwrap(), name: "two".into() },
         ],
+        controller: Some(Controller {
+            url: http::Uri::from_static("https://sluicegate-controller.gate.svc:8443"),
+            ca_file: PathBuf::from("/ca/ca.crt"),
+            token_file: PathBuf::from("conf/token"),
+        }),
+        saved_table: Some(PathBuf::from("/var/lib/table.json")),
     };
     assert_eq!(parse(EVERYTHING).unwrap(), expected);
 }
@@ -84,7 +92,7 @@ fn problems_name_file_line_column_field_and_remedy() {
         (
             "workers: 1\nredis: {url: redis://127.0.0.1}\n",
             "conf/sluicegate.yaml:2:1: redis: unknown field `redis`, expected one of listeners, admin, observe, workers, \
-             trustedProxies, forwardedHeader, identity, accessLog, limits, shutdown, echo",
+             trustedProxies, forwardedHeader, identity, accessLog, limits, shutdown, echo, controller, savedTable",
         ),
         (
             "listeners:\n- address: localhost:8080\n",
@@ -109,6 +117,16 @@ fn problems_name_file_line_column_field_and_remedy() {
             "identity:\n  userHeader: X User\n",
             "conf/sluicegate.yaml:2:15: identity.userHeader: `X User` is no header name: write letters, digits and dashes, \
              such as X-User-ID",
+        ),
+        (
+            "controller: {url: \"http://controller:8443\", caFile: ca, tokenFile: token}\n",
+            "conf/sluicegate.yaml:1:19: controller.url: `http://controller:8443` is not encrypted, and the table holds \
+             keys: write it as https://sluicegate-controller.NAMESPACE.svc:8443",
+        ),
+        (
+            "controller: {url: \"https://controller/v1\", caFile: ca, tokenFile: token}\n",
+            "conf/sluicegate.yaml:1:19: controller.url: `https://controller/v1` must be a host and a port alone: write it \
+             as https://sluicegate-controller.NAMESPACE.svc:8443",
         ),
         (
             "accessLog: {format: Text}\n",

@@ -1,0 +1,159 @@
+//! A process that serves: the data plane, the endpoints that show it, signals, and an orderly end. `run` and `proxy` differ
+//! only in where their table comes from.
+//!
+//! The data plane has threads of its own. What is here runs on a small control runtime beside it.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use sluicegate_proxy::config::Config;
+use sluicegate_proxy::observe::access_log::AccessLog;
+use sluicegate_proxy::observe::admin::{self, Observed};
+use sluicegate_proxy::observe::metrics::Metrics;
+use sluicegate_proxy::receive::Current;
+use sluicegate_proxy::serve::DataPlane;
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Handle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{block_in_place, spawn_blocking};
+
+/// Threads of the control runtime: a long scrape must not hold up a change of the table.
+const CONTROL_THREADS: usize = 2;
+
+/// Runs a process's work on its control runtime.
+pub(crate) fn on_control_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    raise_file_limit();
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .context("cannot start the control threads")?;
+    let result = runtime.block_on(work);
+    // Scrapes and echoes that still run are of no use to anybody now.
+    runtime.shutdown_background();
+    result
+}
+
+/// A process that serves.
+pub(crate) struct Process {
+    signals: Signals,
+    access_log: AccessLog,
+    observed: Observed,
+    data_plane: DataPlane,
+    admin: TcpListener,
+    observe: Option<TcpListener>,
+}
+
+impl Process {
+    /// Binds the endpoints and starts the data plane, which serves what is in force in `current`, now and later.
+    pub(crate) async fn start(
+        config: &Config,
+        current: &Arc<Current>,
+        metrics: &Arc<Metrics>,
+        signals: Signals,
+    ) -> anyhow::Result<Self> {
+        let access_log =
+            AccessLog::start(config.access_log.sample, io::stdout()).context("cannot start the access log")?;
+        metrics.watch_access_log(&access_log);
+        let observed = Observed::new(Arc::clone(current), Arc::clone(metrics), config.identity.clone());
+        let admin = bind(config.admin, "the admin endpoints").await?;
+        let observe = match config.observe {
+            Some(address) => Some(bind(address, "the observe endpoints").await?),
+            None => None,
+        };
+        let data_plane =
+            block_in_place(|| DataPlane::start(&Handle::current(), config, current, metrics, &access_log))?;
+        Ok(Self { signals, access_log, observed, data_plane, admin, observe })
+    }
+
+    /// Where everything is, a line each, with the ports that the system chose.
+    pub(crate) fn places(&self) -> io::Result<String> {
+        let mut places: Vec<String> =
+            self.data_plane.addresses().iter().map(|address| format!("serving on {address}")).collect();
+        places.push(format!("admin on http://{}/", self.admin.local_addr()?));
+        if let Some(observe) = &self.observe {
+            places.push(format!("observe on http://{}/", observe.local_addr()?));
+        }
+        Ok(places.join("\n") + "\n")
+    }
+
+    /// Serves until a signal says to stop, then ends in order: no new requests, those in flight may finish. `work` runs
+    /// meanwhile and does not return.
+    pub(crate) async fn serve(mut self, work: impl Future<Output = ()>) -> anyhow::Result<ExitCode> {
+        tokio::spawn(axum::serve(self.admin, admin::admin(self.observed.clone())).into_future());
+        if let Some(observe) = self.observe {
+            tokio::spawn(axum::serve(observe, admin::observe(self.observed.clone())).into_future());
+        }
+        tokio::select! {
+            () = self.signals.next() => {}
+            () = work => {}
+        }
+        self.observed.stop();
+        say("stopping: requests in flight may finish; a second signal ends them\n");
+        let data_plane = self.data_plane;
+        let stopped = spawn_blocking(move || data_plane.stop());
+        tokio::select! {
+            result = stopped => result.context("the data plane could not be stopped")?,
+            () = self.signals.next() => return Ok(ExitCode::FAILURE),
+        }
+        let access_log = self.access_log;
+        block_in_place(|| access_log.finish());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Binds a listener of the control runtime.
+pub(crate) async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => bail!(
+            "cannot listen on {address} for {what}: the port is in use; stop what uses it or choose another address"
+        ),
+        Err(error) => bail!("cannot listen on {address} for {what}: {error}"),
+    }
+}
+
+/// Tells people. A standard error that is closed is nobody to tell.
+pub(crate) fn say(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// The signals that mean stop.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on a signal means an orderly end.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let both =
+            || Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? });
+        both().map_err(|error: io::Error| anyhow::anyhow!("cannot listen to signals: {error}"))
+    }
+
+    /// Returns at the next one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Two descriptors a proxied connection go past the usual limit of 1,024 quickly; the hard limit is what the
+/// administrator set.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum || limit.maximum.is_none() {
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::info!(%error, "the limit on open files stays as it is");
+        }
+    }
+}
