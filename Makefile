@@ -1,7 +1,7 @@
 # Every target does its own set-up. `make test` is what CI runs; a tier whose means this machine lacks prints SKIPPED and
 # the reason, and `REQUIRE=all make test` forbids that.
 
-.PHONY: test lint bench crds fuzz doc setup
+.PHONY: test lint bench crds fuzz doc setup image
 
 test:
 	tests/run all
@@ -24,3 +24,7 @@ bench:
 
 crds:
 	UPDATE=1 cargo test --quiet -p sluicegate-crds --test generated
+
+# A container image without Docker: target/image.tar, for `ctr images import` and `docker load`.
+image:
+	image/build
