@@ -29,6 +29,9 @@ pub(crate) enum Command {
     Check(Check),
     /// Explain what would become of a request: which Rule takes it, why the others do not, which target gets it
     Explain(Explain),
+    /// Show what a running installation has: the controller and each proxy by version, and every object that is not as it
+    /// should be
+    Status(Status),
     /// Print the CustomResourceDefinitions, for `kubectl apply --server-side -f -`
     Crds,
 }
@@ -62,12 +65,16 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// The folder of manifests
-    pub(crate) dir: PathBuf,
-    /// The request's method
-    pub(crate) method: String,
-    /// The request's URL, such as http://api.example.com/v1/chat?v=2
-    pub(crate) url: String,
+    /// The folder of manifests (not with --live), the request's method, and its URL, such as
+    /// http://api.example.com/v1/chat?v=2
+    #[arg(required = true, num_args = 2..=3, value_names = ["DIR", "METHOD", "URL"])]
+    pub(crate) asked: Vec<String>,
+    /// Ask a proxy of the installation in the kubeconfig's cluster instead of a folder
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// The namespace that Sluicegate is installed in; with --live
+    #[arg(short, long, default_value = "sluicegate", requires = "live")]
+    pub(crate) namespace: String,
     /// A header of the request; may be given several times
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
@@ -77,6 +84,18 @@ pub(crate) struct Explain {
     /// The client's address
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) client_ip: std::net::IpAddr,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// Asks the leading controller of an installation, and the API server, in the cluster of the kubeconfig in force. The exit
+/// status is 1 where anything is not as it should be.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The namespace that Sluicegate is installed in
+    #[arg(short, long, default_value = "sluicegate")]
+    pub(crate) namespace: String,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,

@@ -13,7 +13,7 @@ fn printed(arguments: &[&str]) -> anyhow::Result<String> {
     let all = ["sluicegate", "explain", "tests/fixtures/good"].iter().chain(arguments);
     let Command::Explain(arguments) = Arguments::try_parse_from(all).unwrap().command else { panic!() };
     let mut out = Vec::new();
-    explain(&arguments, &mut out).map(|()| String::from_utf8(out).unwrap())
+    explain(&arguments, &mut out).map(|_| String::from_utf8(out).unwrap())
 }
 
 #[test]
@@ -39,4 +39,6 @@ fn what_is_no_request_is_said() {
     assert!(error(&["GET", "http://h.test/", "-H", "none"]).starts_with("`none` is no header"));
     let missing = error(&["GET", "http://h.test/", "--body-file", "tests/fixtures/none.json"]);
     assert!(missing.starts_with("cannot read tests/fixtures/none.json: "), "{missing}");
+    assert!(error(&["GET"]).contains("needs a folder, a method and a URL"));
+    assert!(error(&["GET", "http://h.test/", "--live"]).contains("and no folder"));
 }

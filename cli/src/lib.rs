@@ -8,9 +8,11 @@ mod check;
 mod crds;
 pub mod echo;
 mod explain;
+mod live;
 mod loading;
 mod process;
 mod run;
+mod status;
 pub mod table_view;
 
 use std::io::{self, IsTerminal, Write};
@@ -28,8 +30,9 @@ pub fn main() -> ExitCode {
     let mut out = io::stdout();
     let result = start_log(arguments.log.as_deref()).and_then(|()| match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
-        Command::Explain(arguments) => explain::explain(&arguments, &mut out).map(|()| ExitCode::SUCCESS),
+        Command::Explain(arguments) => explain::explain(&arguments, &mut out),
         Command::Check(arguments) => check::check(&arguments, &mut out),
+        Command::Status(arguments) => process::on_control_runtime(status::status(&arguments, &mut out)),
         Command::Crds => crds::print(&mut out).map(|()| ExitCode::SUCCESS),
     });
     result.and_then(|code| Ok(out.flush().map(|()| code)?)).unwrap_or_else(|error| failed(&error))

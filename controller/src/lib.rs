@@ -3,8 +3,10 @@
 pub mod collect;
 pub mod compile;
 pub mod config;
+pub mod kubernetes;
 pub mod lead;
 pub mod objects;
+pub mod observe;
 pub mod problem;
 pub mod publish;
 pub mod source;
