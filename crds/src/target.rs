@@ -16,24 +16,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::shapes;
 
-/// One place that requests can be sent to: a host and port, and how to talk to it.
+/// One place that requests can be sent to: a host and port, or the pods behind a Service, and how to talk to it.
 #[derive(CustomResource, KubeSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "sluicegate.dev",
     version = "v1alpha1",
     kind = "Target",
     namespaced,
-    doc = "A Target is one place that requests can be sent to: a host and port, and how to talk to it. Upstreams list Targets.",
+    doc = "A Target is one place that requests can be sent to: a host and port, or the pods behind a Service, and how to talk to it. Upstreams list Targets.",
     status = "TargetStatus",
     shortname = "tgt",
     category = "sluicegate",
     printcolumn(name = "Host", type_ = "string", json_path = ".spec.host"),
     printcolumn(name = "Port", type_ = "integer", json_path = ".spec.port"),
+    printcolumn(name = "Service", type_ = "string", json_path = ".spec.service.name"),
     printcolumn(name = "Protocol", type_ = "string", json_path = ".spec.protocol"),
     printcolumn(name = "State", type_ = "string", json_path = ".spec.state"),
     printcolumn(name = "Accepted", type_ = "string", json_path = ".status.conditions[?(@.type==\"Accepted\")].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
+#[x_kube(validation = Rule::new("has(self.host) != has(self.service)")
+    .message("write exactly one of host and service"))]
+#[x_kube(validation = Rule::new("!has(self.host) || has(self.port)")
+    .message("host needs a port beside it").field_path(".host"))]
+#[x_kube(validation = Rule::new("!has(self.port) || has(self.host)")
+    .message("port belongs to host: a Service's port is written in service.port").field_path(".port"))]
 #[x_kube(validation = Rule::new("!has(self.tls) || (has(self.protocol) && self.protocol == 'HTTPS')")
     .message("tls has a meaning with protocol HTTPS only").field_path(".tls"))]
 #[x_kube(validation = Rule::new(
@@ -42,12 +49,19 @@ use crate::shapes;
     ).message("the credentials' header stands in headers too: write it once").field_path(".credentials"))]
 #[serde(rename_all = "camelCase")]
 pub struct TargetSpec {
-    /// The host name or IP address (IPv6 without brackets). Names are resolved again as their DNS records expire.
+    /// The host name or IP address (IPv6 without brackets). Names are resolved again as their DNS records expire. Exactly
+    /// one of `host` and `service`.
     #[schemars(schema_with = "shapes::host")]
-    pub host: String,
-    /// The TCP port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The TCP port; with `host` only.
     #[schemars(range(min = 1, max = 65535))]
-    pub port: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// A Service in this namespace: requests go straight to the pods behind it that are ready, as they come and go. Exactly
+    /// one of `host` and `service`. On a cluster only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceRef>,
     /// The protocol to speak. `HTTP`: HTTP/1.1 in clear text. `HTTPS`: HTTP/2 or HTTP/1.1, as the target chooses, over TLS.
     /// `H2C`: HTTP/2 in clear text, with prior knowledge.
     #[serde(default)]
@@ -72,6 +86,18 @@ pub struct TargetSpec {
     /// How TLS is spoken; with protocol HTTPS only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TargetTls>,
+}
+
+/// A port of a Service in this namespace.
+#[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceRef {
+    /// The Service's name.
+    #[schemars(schema_with = "shapes::object_name")]
+    pub name: String,
+    /// The number of one of the Service's own ports; the pods may listen on another one.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
 }
 
 /// The protocols spoken to a target.
@@ -140,7 +166,8 @@ pub struct SecretKeyRef {
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetTls {
-    /// The name that the target's certificate must have, also sent as SNI. Left out: `host`.
+    /// The name that the target's certificate must have, also sent as SNI. Left out: `host`; of a Service, its
+    /// name in the cluster, `NAME.NAMESPACE.svc`.
     #[schemars(schema_with = "shapes::server_name")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
@@ -178,7 +205,7 @@ fn default_ca_key() -> String {
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetStatus {
-    /// `Accepted`: the object is valid and in force. `ResolvedRefs`: its Secret and ConfigMap exist.
+    /// `Accepted`: the object is valid and in force. `ResolvedRefs`: its Service, Secret and ConfigMap exist.
     #[schemars(schema_with = "shapes::conditions")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,

@@ -108,11 +108,15 @@ impl<E: PartialEq> OfKind<E> {
 
     /// Whether these are the very entries of the last table.
     pub(super) fn same_as(&self, last: &Entries<E>) -> bool {
-        self.entries.len() == last.len()
-            && self
-                .entries
-                .iter()
-                .zip(last)
-                .all(|((key, entry), (last_key, last_entry))| key == last_key && Arc::ptr_eq(entry, last_entry))
+        same_entries(&self.entries, last)
     }
+}
+
+/// Whether all entries are shared.
+pub(super) fn same_entries<E>(entries: &Entries<E>, last: &Entries<E>) -> bool {
+    entries.len() == last.len()
+        && entries
+            .iter()
+            .zip(last)
+            .all(|((key, entry), (last_key, last_entry))| key == last_key && Arc::ptr_eq(entry, last_entry))
 }

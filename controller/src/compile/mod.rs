@@ -19,6 +19,7 @@ mod references;
 mod regular_expression;
 mod roots;
 mod rule;
+mod services;
 mod target;
 mod upstream;
 mod urls;
@@ -28,13 +29,14 @@ mod weights;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sluicegate_crds::status::Reason;
 use sluicegate_crds::{Rule, Target, Upstream};
-use sluicegate_table::Table;
+use sluicegate_table::{Endpoints, Entries, Table};
 
-use self::entries::{OfKind, Verdict};
+use self::entries::{OfKind, Verdict, same_entries};
 use self::references::Scope;
 use crate::objects::{Kind, ObjectId, Objects};
 use crate::problem::Problem;
@@ -93,13 +95,26 @@ pub fn compile(objects: &Objects, last: &Table) -> Compiled {
         .chain(pools.take_statuses(Kind::Upstream))
         .chain(routes.take_statuses(Kind::Rule))
         .collect();
-    let same = targets.same_as(&last.targets) && pools.same_as(&last.pools) && routes.same_as(&last.routes);
+    let endpoints = endpoints(&targets.entries, objects, last);
+    let same_endpoints = same_entries(&endpoints, &last.endpoints);
+    let same =
+        same_endpoints && targets.same_as(&last.targets) && pools.same_as(&last.pools) && routes.same_as(&last.routes);
     let table = Table {
         version: if same { last.version } else { last.version + 1 },
         routes: routes.entries,
         pools: pools.entries,
         targets: targets.entries,
-        endpoints: last.endpoints.clone(),
+        endpoints,
     };
     Compiled { table, statuses }
+}
+
+/// The addresses behind the Targets, unchanged entries shared with the last table.
+fn endpoints(targets: &Entries<sluicegate_table::Target>, objects: &Objects, last: &Table) -> Entries<Endpoints> {
+    let found = targets.iter().filter_map(|(key, target)| {
+        let endpoints = services::endpoints(key, target, &objects.services)?;
+        let before = last.endpoints.get(key).filter(|before| ***before == endpoints).cloned();
+        Some((key.clone(), before.unwrap_or_else(|| Arc::new(endpoints))))
+    });
+    found.collect()
 }

@@ -8,6 +8,7 @@ use super::faults::{Fault, Problems};
 use super::headers::{self, Seen};
 use super::references::Scope;
 use super::roots::roots;
+use super::services::{self, Place};
 use super::{names, paths};
 use crate::objects::Objects;
 use crate::problem::FieldPath;
@@ -20,8 +21,7 @@ pub(super) fn target(
     problems: &mut Problems,
 ) -> Option<Target> {
     let field = FieldPath::spec();
-    let host = problems.check(&field.key("host"), names::host(&spec.host));
-    let port = problems.check(&field.key("port"), names::port(spec.port));
+    let place = services::place(spec, objects, scope, &field, problems);
     let path = problems.check(&field.key("path"), paths::base(spec.path.as_deref().unwrap_or_default()));
     let mut seen = Seen::default();
     let headers = headers::fixed(&spec.headers, headers::settable_name, &field.key("headers"), &mut seen, problems);
@@ -41,10 +41,11 @@ pub(super) fn target(
     if problems.refused() {
         return None;
     }
+    let Place { host, port, discovered } = place?;
     Some(Target {
-        host: host?,
-        port: port?,
-        discovered: false,
+        host,
+        port,
+        discovered,
         protocol: protocol(spec.protocol),
         path: path?,
         state: match spec.state {

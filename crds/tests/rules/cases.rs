@@ -26,6 +26,7 @@ pub(crate) const ACCEPTED: &[(&str, &str)] = &[
     ("Upstream", "{egressProxy: {host: squid.internal, port: 3128}}"),
     ("Upstream", "{egressProxy: {host: \"2001:db8::1\", port: 3128}}"),
     // Target
+    ("Target", "{host: null, port: null, service: {name: llama, port: 8000}}"),
     ("Target", "{host: 127.0.0.1}"),
     ("Target", "{host: \"::1\"}"),
     ("Target", "{host: localhost}"),
@@ -106,6 +107,10 @@ pub(crate) const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("Upstream", "{connections: {idleTimeout: 0s}}", "connections.idleTimeout", "above zero"),
     ("Upstream", "{egressProxy: {host: \"http://squid\", port: 3128}}", "egressProxy.host", "without scheme"),
     // Target
+    ("Target", "{service: {name: llama, port: 8000}}", "", "exactly one of host and service"),
+    ("Target", "{host: null, port: null}", "", "exactly one of host and service"),
+    ("Target", "{port: null}", "host", "needs a port"),
+    ("Target", "{host: null, service: {name: llama, port: 8000}}", "port", "service.port"),
     ("Target", "{host: \"https://example.com\"}", "host", "without scheme, port or path"),
     ("Target", "{host: \"example.com:443\"}", "host", "without scheme, port or path"),
     ("Target", "{host: \"[::1]\"}", "host", "without brackets"),

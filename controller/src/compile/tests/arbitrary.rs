@@ -16,7 +16,7 @@ use sluicegate_crds::target::{self, Target, TargetSpec};
 use sluicegate_crds::upstream::{self, Upstream, UpstreamSpec};
 use sluicegate_table::ObjectKey;
 
-use crate::objects::{Candidate, Objects, SecretData};
+use crate::objects::{Candidate, Objects, SecretData, Service, ServiceEndpoint, ServicePort};
 use crate::problem::{FieldPath, Problem, Severity};
 
 /// Mostly one of the valid texts, now and then one of the others or any text at all.
@@ -92,10 +92,17 @@ pub(super) fn target() -> BoxedStrategy<TargetSpec> {
         .prop_map(|(name, key)| target::CaRef { config_map: target::ConfigMapKeyRef { name, key } });
     let tls = (of(host()), of(ca)).prop_map(|(server_name, ca_ref)| target::TargetTls { server_name, ca_ref });
     let path = of(text(&["/v1/", "/"], &["v1", "/a/../b"]));
-    (host(), port(), protocol, path, state, headers(), of(credentials), of(tls))
-        .prop_map(|(host, port, protocol, path, state, headers, credentials, tls)| TargetSpec {
+    let service = (name(), select(&[80_u16, 81])).prop_map(|(name, port)| target::ServiceRef { name, port }).boxed();
+    let place = prop_oneof![
+        10 => (host().prop_map(Some), port().prop_map(Some), Just(None)),
+        10 => (Just(None), Just(None), service.clone().prop_map(Some)),
+        1 => (of(host()), of(port()), of(service)),
+    ];
+    (place, protocol, path, state, headers(), of(credentials), of(tls))
+        .prop_map(|((host, port, service), protocol, path, state, headers, credentials, tls)| TargetSpec {
             host,
             port,
+            service,
             protocol,
             path,
             state,
@@ -286,6 +293,17 @@ pub(super) fn refused<T>() -> Candidate<T> {
     }]))
 }
 
+/// A Service with pods behind it, some of which do not serve all of its ports.
+pub(super) fn service() -> BoxedStrategy<Service> {
+    let port = (select(&["http", "metrics"]), select(&[80_u16, 81]))
+        .prop_map(|(name, port)| ServicePort { name: name.to_owned(), port });
+    let address = select(&["10.0.0.1", "10.0.0.2", "::1"]).prop_map(|text| text.parse().unwrap());
+    let ports = btree_map(select(&["http", "metrics"]).prop_map(str::to_owned), 8000..8002_u16, 0..3);
+    let endpoint = (address, of(select(&["a", "b"]).prop_map(str::to_owned)), ports)
+        .prop_map(|(address, zone, ports)| ServiceEndpoint { address, zone, ports });
+    (vec(port, 0..3), vec(endpoint, 0..4)).prop_map(|(ports, endpoints)| Service { ports, endpoints }).boxed()
+}
+
 /// Objects of every kind that refer to each other by few names, so that many references resolve.
 pub(super) fn objects() -> BoxedStrategy<Objects> {
     let secrets = btree_map(
@@ -300,14 +318,15 @@ pub(super) fn objects() -> BoxedStrategy<Objects> {
         candidates(target(), Target::new),
         secrets,
         config_maps,
+        btree_map(key(), service(), 0..3),
     )
-        .prop_map(|(rules, upstreams, targets, secrets, config_maps)| Objects {
+        .prop_map(|(rules, upstreams, targets, secrets, config_maps, services)| Objects {
             rules,
             upstreams,
             targets,
             secrets: secrets.into_iter().map(|(key, data)| (key, Arc::new(SecretData(data)))).collect(),
             config_maps: config_maps.into_iter().map(|(key, data)| (key, Arc::new(data))).collect(),
-            services: BTreeMap::new(),
+            services: services.into_iter().map(|(key, service)| (key, Arc::new(service))).collect(),
         })
         .boxed()
 }

@@ -6,3 +6,4 @@ mod arbitrary;
 mod entries;
 mod laws;
 mod secrets;
+mod services;

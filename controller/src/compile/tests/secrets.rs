@@ -16,8 +16,9 @@ fn key(name: &str) -> ObjectKey {
 
 fn compiled(secret: Option<&[u8]>, prefix: Option<&str>) -> Compiled {
     let spec = TargetSpec {
-        host: "api.example.com".to_owned(),
-        port: 443,
+        host: Some("api.example.com".to_owned()),
+        port: Some(443),
+        service: None,
         protocol: Protocol::Https,
         path: None,
         state: TargetState::Enabled,

@@ -28,7 +28,7 @@ fn a_valid_object_is_typed_and_in_the_default_namespace() {
     assert_eq!(said(&parsed), Vec::<String>::new());
     assert_eq!(parsed.objects[0].key, ObjectKey::new("default", "one"));
     let Content::Target(Candidate::Valid(target)) = &parsed.objects[0].content else { panic!() };
-    assert_eq!((target.spec.host.as_str(), target.spec.port), ("a.example.com", 80));
+    assert_eq!((target.spec.host.as_deref(), target.spec.port), (Some("a.example.com"), Some(80)));
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 /// `name host` of the valid Targets, `name!` of the refused.
 fn targets(folder: &Folder) -> Vec<String> {
     let shown = |(key, candidate): (&ObjectKey, &Candidate<sluicegate_crds::Target>)| match candidate {
-        Candidate::Valid(target) => format!("{} {}", key.name, target.spec.host),
+        Candidate::Valid(target) => format!("{} {}", key.name, target.spec.host.as_deref().unwrap_or_default()),
         Candidate::Refused(_) => format!("{}!", key.name),
     };
     folder.objects.targets.iter().map(shown).collect()

@@ -23,7 +23,7 @@ fn target(name: &str, host: &str) -> String {
 /// `name host` of the valid Targets, `name!` of the refused.
 fn targets(folder: &Folder) -> Vec<String> {
     let shown = |(key, candidate): (&sluicegate_table::ObjectKey, &Candidate<Target>)| match candidate {
-        Candidate::Valid(target) => format!("{} {}", key.name, target.spec.host),
+        Candidate::Valid(target) => format!("{} {}", key.name, target.spec.host.as_deref().unwrap_or_default()),
         Candidate::Refused(_) => format!("{}!", key.name),
     };
     folder.objects.targets.iter().map(shown).collect()

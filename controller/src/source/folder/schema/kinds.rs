@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 use sluicegate_crds::definitions;
+use sluicegate_crds::status::Reason;
 
 use super::cel::Rules;
 use super::compile::Schema;
@@ -77,9 +78,22 @@ impl KindSchema {
             fields.remove("status");
         }
         found.extend(self.rules.check(&json, root));
+        found.extend(of_a_cluster(root));
         let json = (!refused(&found)).then_some(json);
         (json, found)
     }
+}
+
+/// What is right on a cluster and cannot be done for a folder.
+fn of_a_cluster(root: &Node) -> Option<Found> {
+    let service = root.get("spec").and_then(|spec| spec.entry("service"))?;
+    let mut problem = invalid(
+        FieldPath::spec().key("service"),
+        "a folder has no Services: they are there on a cluster only".to_owned(),
+        Some("write `host` and `port` in its place".to_owned()),
+    );
+    problem.reason = Reason::UnsupportedValue;
+    Some(Found { problem, span: service.key_span.clone() })
 }
 
 #[cfg(test)]
