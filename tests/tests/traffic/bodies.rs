@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
+use http::Request;
 use sluicegate_tests::client::{get, post};
+use sluicegate_tests::http2::Http2Client;
 use sluicegate_tests::manifests::all_to;
 use sluicegate_tests::origin::ok;
 use sluicegate_tests::{Gate, Origin, until};
@@ -19,6 +21,27 @@ fn a_body_with_a_length_keeps_it() {
     assert_eq!(origin.request().field("content-length").as_deref(), Some("5"));
     assert_eq!(origin.request().text(), "12345");
     assert!(answer.field("content-length").is_some() && answer.fields("transfer-encoding").is_empty());
+}
+
+#[test]
+fn a_body_of_unknown_length_goes_with_any_method() {
+    let origin = Origin::echo();
+    let gate = Gate::start(&all_to(origin.port(), ""));
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS", "QUERY"] {
+        let mut client = gate.client();
+        client.send(format!(
+            "{method} / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        ));
+        assert_eq!(client.wire.answer(method).unwrap().status(), 200);
+        let client = Http2Client::connect(gate.listen);
+        let request = Request::builder().method(method).uri("http://test/").body(()).unwrap();
+        let (answer, mut stream) = client.open(request, true).unwrap();
+        stream.send_data("def".into(), true).unwrap();
+        assert_eq!(client.answer(answer).unwrap().status(), 200);
+        let bodies: Vec<String> = origin.requests().iter().map(sluicegate_tests::http1::Message::text).collect();
+        assert_eq!(bodies, ["abc", "def"], "{method}");
+        origin.forget();
+    }
 }
 
 #[test]

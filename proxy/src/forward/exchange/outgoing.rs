@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use http::header::{COOKIE, HOST};
+use http::header::{COOKIE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderValue, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use super::admit::Admitted;
 use super::reach::Reached;
@@ -67,6 +67,11 @@ impl Outgoing {
         route_edits.apply(&mut parts.headers);
         target_edits.apply(&mut parts.headers);
         parts.extensions.clear();
+        if admitted.content_length.is_none() && !http2 && (parts.method == Method::GET || parts.method == Method::HEAD)
+        {
+            // hyper takes such a request to have no body, and would drop it without a word.
+            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         self.set_uri(link, authority, http2, parts)
     }
 
