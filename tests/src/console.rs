@@ -12,8 +12,8 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::gate::program;
 use crate::ports::Port;
+use crate::program::program;
 use crate::wait::until;
 
 /// How the documents start the program.

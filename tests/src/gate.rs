@@ -1,34 +1,18 @@
 //! The program under test: a folder of manifests, a process that serves it, and what one may ask of both.
 
 use std::fmt::Write as _;
-use std::io::Read;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::http1::Message;
 use crate::ports::Port;
+use crate::program::{Program, program};
 use crate::wait::until;
-
-/// The program's path: `SLUICEGATE_BIN`, or the one that was built beside this test.
-pub fn program() -> PathBuf {
-    if let Some(path) = std::env::var_os("SLUICEGATE_BIN") {
-        return path.into();
-    }
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let beside = test.ancestors().nth(2).expect("a test is in target/PROFILE/deps").join("sluicegate");
-    assert!(
-        beside.exists(),
-        "there is no {}: run `cargo build -p sluicegate`, or set SLUICEGATE_BIN",
-        beside.display()
-    );
-    beside
-}
 
 /// What to start.
 #[derive(Debug)]
@@ -104,37 +88,18 @@ impl Setup {
                 shell
             }
         };
-        let mut child = command
-            .arg("run")
-            .arg(setup.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("start {}: {error}", program().display()));
-        let output = Arc::new(Mutex::new(String::new()));
-        collect(child.stdout.take().expect("piped"), &output);
-        collect(child.stderr.take().expect("piped"), &output);
-        let mut gate = Gate { child, folder: setup.folder, listen, tls, admin, output, _ports: ports };
-        gate.wait_until_ready();
+        command.arg("run").arg(setup.folder.path());
+        let mut gate =
+            Gate { program: Program::start(&mut command), folder: setup.folder, listen, tls, admin, _ports: ports };
+        gate.program.wait_until_ready(admin);
         gate
     }
-}
-
-fn collect(mut from: impl Read + Send + 'static, to: &Arc<Mutex<String>>) {
-    let to = Arc::clone(to);
-    thread::spawn(move || {
-        let mut piece = [0; 4096];
-        while let Ok(length @ 1..) = from.read(&mut piece) {
-            to.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..length]));
-        }
-    });
 }
 
 /// A running program; it is killed when this is dropped.
 #[derive(Debug)]
 pub struct Gate {
-    child: Child,
+    program: Program,
     folder: TempDir,
     /// The listener in clear text.
     pub listen: SocketAddr,
@@ -142,7 +107,6 @@ pub struct Gate {
     pub tls: SocketAddr,
     /// The admin listener.
     pub admin: SocketAddr,
-    output: Arc<Mutex<String>>,
     _ports: [Port; 3],
 }
 
@@ -150,19 +114,6 @@ impl Gate {
     /// Serves these manifests with the defaults.
     pub fn start(manifests: &str) -> Self {
         Setup::new(manifests).start()
-    }
-
-    fn wait_until_ready(&mut self) {
-        until("the program is ready", || {
-            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                panic!("the program ended with {status}:\n{}", self.output());
-            }
-            let mut connection = std::net::TcpStream::connect(self.admin).ok()?;
-            std::io::Write::write_all(&mut connection, b"GET /readyz HTTP/1.0\r\n\r\n").ok()?;
-            let mut answer = String::new();
-            connection.read_to_string(&mut answer).ok()?;
-            answer.split(' ').nth(1).filter(|status| *status == "200").map(drop)
-        });
     }
 
     /// The folder that it serves.
@@ -210,53 +161,19 @@ impl Gate {
     pub fn until(&self, what: &str, path: &str, wanted: impl Fn(&Message) -> bool) -> Message {
         until(what, || Some(self.get(path)).filter(&wanted))
     }
+}
 
-    /// What it has printed so far.
-    pub fn output(&self) -> String {
-        self.output.lock().unwrap().clone()
-    }
+/// What one may ask of any program.
+impl Deref for Gate {
+    type Target = Program;
 
-    /// Its process id.
-    pub fn process(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Open file descriptors.
-    pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.process())).expect("the process runs").count()
-    }
-
-    /// Resident memory in bytes.
-    pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process())).expect("the process runs");
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says how much is resident");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
-    }
-
-    /// Asks it to stop, as a service manager does.
-    pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.process().to_string()]).status().expect("kill");
-        assert!(status.success(), "the program can be signalled");
-    }
-
-    /// Waits until it has ended by itself.
-    pub fn ended(&mut self) -> ExitStatus {
-        until("the program ends", || self.child.try_wait().expect("a child can be waited for"))
-    }
-
-    /// Whether it still runs.
-    pub fn runs(&mut self) -> bool {
-        self.child.try_wait().expect("a child can be waited for").is_none()
+    fn deref(&self) -> &Program {
+        &self.program
     }
 }
 
-impl Drop for Gate {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-        if thread::panicking() {
-            eprintln!("--- the program's output\n{}---", self.output());
-        }
+impl DerefMut for Gate {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
     }
 }

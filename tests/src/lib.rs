@@ -23,6 +23,7 @@ pub mod layout;
 pub mod manifests;
 pub mod origin;
 pub mod ports;
+pub mod program;
 pub mod tools;
 pub mod wait;
 

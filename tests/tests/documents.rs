@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sluicegate_tests::console::{Session, languages, repository, steps};
-use sluicegate_tests::gate::program;
 use sluicegate_tests::layout::Tree;
+use sluicegate_tests::program::program;
 use sluicegate_tests::tools::both;
 
 fn run_document(path: &str) {

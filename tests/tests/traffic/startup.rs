@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
-use sluicegate_tests::gate::program;
 use sluicegate_tests::manifests::{all_to, rule};
+use sluicegate_tests::program::program;
 use sluicegate_tests::tools::both;
 use tempfile::TempDir;
 
