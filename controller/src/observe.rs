@@ -178,7 +178,7 @@ mod tests {
         fleet.connected(&id, "proxy-1");
         fleet.reported(&id, report.clone());
         let until = Instant::now() + Duration::from_secs(10);
-        let (standing, stands) = watch::channel(Standing::Leads { until });
+        let (standing, stands) = watch::channel(Standing::Leads { term: 1, until });
         let observed = Observed::new(watch::channel(Some(published)).1, fleet, Leadership::new(stands));
 
         let status = observed.status();

@@ -301,7 +301,7 @@ pub enum Priority {
 #[serde(rename_all = "camelCase")]
 pub struct RuleStatus {
     /// `Accepted`: the object is valid and in force. `ResolvedRefs`: its Upstream exists. `PartiallyInvalid`: it is in force,
-    /// but not quite as written.
+    /// but not quite as written. `Programmed`: every ready proxy has it in use.
     #[schemars(schema_with = "shapes::conditions")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,

@@ -5,6 +5,28 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What has become of a Target: what its user wants of it, and where that is `Enabled`, whether it can get requests.
+#[derive(JsonSchema, Deserialize, Serialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// It gets requests.
+    Healthy,
+    /// It gets none, although it should.
+    Unhealthy,
+    /// It finishes what is in flight and gets nothing new, as its user wants.
+    Draining,
+    /// It gets nothing, as its user wants.
+    Disabled,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
 /// A condition's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ConditionType {
@@ -15,11 +37,18 @@ pub enum ConditionType {
     /// True: the object is in force, but part of it is not as written. The message begins with what happens instead,
     /// `Fall Back` or `Dropped`. Absent where nothing is wrong.
     PartiallyInvalid,
+    /// True: every ready proxy has this generation in use. While False the message says how many have, such as
+    /// `2/3 proxies`, and where one refused it, why.
+    Programmed,
+    /// Of an Upstream, True: at least one of its Targets gets requests. Of a Target, True: it gets the requests that it
+    /// should.
+    Healthy,
 }
 
 impl ConditionType {
     /// Every type, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [Self::Accepted, Self::ResolvedRefs, Self::PartiallyInvalid];
+    pub const ALL: [Self; 5] =
+        [Self::Accepted, Self::ResolvedRefs, Self::PartiallyInvalid, Self::Programmed, Self::Healthy];
 
     /// The word that stands in a condition's `type`.
     pub fn as_str(self) -> &'static str {
@@ -27,6 +56,8 @@ impl ConditionType {
             Self::Accepted => "Accepted",
             Self::ResolvedRefs => "ResolvedRefs",
             Self::PartiallyInvalid => "PartiallyInvalid",
+            Self::Programmed => "Programmed",
+            Self::Healthy => "Healthy",
         }
     }
 }
@@ -58,11 +89,35 @@ pub enum Reason {
     SecretNotFound,
     /// A referenced `ConfigMap` or its key does not exist or cannot be used.
     ConfigMapNotFound,
+    /// A host name belongs to other namespaces in this installation.
+    HostnameNotPermitted,
+    /// A referenced Service or its port does not exist.
+    ServiceNotFound,
+    /// Every ready proxy has it in use.
+    Programmed,
+    /// Not every ready proxy has it yet, or none is ready.
+    Pending,
+    /// A proxy cannot use it; what that proxy had before stays in force there.
+    RefusedByProxy,
+    /// All is well.
+    Healthy,
+    /// Some Targets get no requests although they should; others do.
+    SomeTargetsUnhealthy,
+    /// No Target gets requests.
+    NoHealthyTargets,
+    /// The Service behind a Target has no ready pod.
+    NoReadyEndpoints,
+    /// The proxies find that its endpoints do not answer as they should.
+    Unhealthy,
+    /// Its user lets it finish what is in flight.
+    Draining,
+    /// Its user switched it off.
+    Disabled,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 21] = [
         Self::Accepted,
         Self::ResolvedRefs,
         Self::Invalid,
@@ -72,6 +127,35 @@ impl Reason {
         Self::BackendNotFound,
         Self::SecretNotFound,
         Self::ConfigMapNotFound,
+        Self::HostnameNotPermitted,
+        Self::ServiceNotFound,
+        Self::Programmed,
+        Self::Pending,
+        Self::RefusedByProxy,
+        Self::Healthy,
+        Self::SomeTargetsUnhealthy,
+        Self::NoHealthyTargets,
+        Self::NoReadyEndpoints,
+        Self::Unhealthy,
+        Self::Draining,
+        Self::Disabled,
+    ];
+
+    /// Those that only an installation in a cluster finds: who may claim which host name, what is behind a Service, and what
+    /// the proxies say.
+    pub const IN_CLUSTER: [Self; 12] = [
+        Self::HostnameNotPermitted,
+        Self::ServiceNotFound,
+        Self::Programmed,
+        Self::Pending,
+        Self::RefusedByProxy,
+        Self::Healthy,
+        Self::SomeTargetsUnhealthy,
+        Self::NoHealthyTargets,
+        Self::NoReadyEndpoints,
+        Self::Unhealthy,
+        Self::Draining,
+        Self::Disabled,
     ];
 
     /// The word that stands in a condition's `reason`.
@@ -86,6 +170,18 @@ impl Reason {
             Self::BackendNotFound => "BackendNotFound",
             Self::SecretNotFound => "SecretNotFound",
             Self::ConfigMapNotFound => "ConfigMapNotFound",
+            Self::HostnameNotPermitted => "HostnameNotPermitted",
+            Self::ServiceNotFound => "ServiceNotFound",
+            Self::Programmed => "Programmed",
+            Self::Pending => "Pending",
+            Self::RefusedByProxy => "RefusedByProxy",
+            Self::Healthy => "Healthy",
+            Self::SomeTargetsUnhealthy => "SomeTargetsUnhealthy",
+            Self::NoHealthyTargets => "NoHealthyTargets",
+            Self::NoReadyEndpoints => "NoReadyEndpoints",
+            Self::Unhealthy => "Unhealthy",
+            Self::Draining => "Draining",
+            Self::Disabled => "Disabled",
         }
     }
 }

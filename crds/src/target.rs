@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::shapes;
+use crate::status::State;
 
 /// One place that requests can be sent to: a host and port, or the pods behind a Service, and how to talk to it.
 #[derive(CustomResource, KubeSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
@@ -205,8 +206,15 @@ fn default_ca_key() -> String {
 #[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetStatus {
-    /// `Accepted`: the object is valid and in force. `ResolvedRefs`: its Service, Secret and ConfigMap exist.
+    /// `Accepted`: the object is valid and in force. `ResolvedRefs`: its Service, Secret and ConfigMap exist. `Programmed`:
+    /// every ready proxy has it in use. `Healthy`: it gets the requests that it should.
     #[schemars(schema_with = "shapes::conditions")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+    /// `Healthy`: it gets requests. `Unhealthy`: it gets none, although it should. `Draining`: it finishes what is in flight
+    /// and gets nothing new. `Disabled`: it gets nothing.
+    // Of an optional enum the derive would keep the enum's description only.
+    #[schemars(with = "State")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::scalars::Duration;
 use crate::shapes;
+use crate::status::State;
 
 /// A pool of Targets and how requests are spread over them.
 #[derive(CustomResource, KubeSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
@@ -208,12 +209,42 @@ pub struct EgressProxy {
 }
 
 /// What the controller observed.
-#[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, Default, PartialEq)]
+#[derive(KubeSchema, Deserialize, Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct UpstreamStatus {
     /// `Accepted`: the object is valid and in force. `ResolvedRefs`: its Targets exist. `PartiallyInvalid`: it is in force,
-    /// but not quite as written.
+    /// but not quite as written. `Programmed`: every ready proxy has it in use. `Healthy`: at least one of its Targets gets
+    /// requests.
     #[schemars(schema_with = "shapes::conditions")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+    /// How many of the Targets are `Healthy`, of how many, such as `2/3`.
+    #[schemars(length(max = 16))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets_healthy: Option<String>,
+    /// What has become of each Target.
+    #[schemars(length(max = 256))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<MemberStatus>,
+}
+
+/// What has become of one Target.
+#[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberStatus {
+    /// The Target's name.
+    #[schemars(schema_with = "shapes::object_name")]
+    pub name: String,
+    /// `Healthy`: it gets requests. `Unhealthy`: it gets none, although it should. `Draining`: it finishes what is in flight
+    /// and gets nothing new. `Disabled`: it gets nothing.
+    pub state: State,
+    /// Why it is not `Healthy`, as one CamelCase word.
+    #[schemars(length(max = 64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How many of the ready proxies send it requests, such as `2/3`, while they do not agree.
+    #[schemars(length(max = 16))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxies: Option<String>,
 }

@@ -258,7 +258,7 @@ fn fields(schema: &Value, into: &mut BTreeSet<String>) {
 #[test]
 fn every_field_and_every_reason_is_in_a_pair() {
     let (inputs, outputs): (String, String) = all_steps().into_iter().map(|step| (step.input, step.output)).unzip();
-    for reason in Reason::ALL {
+    for reason in Reason::ALL.iter().filter(|reason| !Reason::IN_CLUSTER.contains(reason)) {
         assert!(outputs.contains(&format!(" {reason}: ")), "no pair has the reason {reason}");
     }
     for kind in ["rules", "upstreams", "targets"] {

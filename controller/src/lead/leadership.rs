@@ -11,6 +11,9 @@ use tokio::time::Instant;
 pub enum Standing {
     /// It leads until then, unless it renews its lease before.
     Leads {
+        /// Counts this process's times as leader: another number means that it did not lead for a while, and that another
+        /// one may have led meanwhile.
+        term: u64,
         /// When others may take over, less the time that clocks and writes under way may need.
         until: Instant,
     },
@@ -33,7 +36,15 @@ impl Leadership {
 
     /// Whether it leads at this moment.
     pub fn leads(&self) -> bool {
-        matches!(*self.0.borrow(), Standing::Leads { until } if Instant::now() < until)
+        matches!(*self.0.borrow(), Standing::Leads { until, .. } if Instant::now() < until)
+    }
+
+    /// The term in which it leads at this moment.
+    pub fn term(&self) -> Option<u64> {
+        match *self.0.borrow() {
+            Standing::Leads { term, until } if Instant::now() < until => Some(term),
+            _ => None,
+        }
     }
 
     /// Where it stands.
