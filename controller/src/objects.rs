@@ -27,6 +27,37 @@ pub struct Objects {
     pub services: BTreeMap<ObjectKey, Arc<Service>>,
 }
 
+impl Objects {
+    /// Takes in what has changed.
+    pub fn apply(&mut self, change: Change) {
+        fn put<T>(map: &mut BTreeMap<ObjectKey, T>, key: ObjectKey, value: Option<T>) {
+            match value {
+                Some(value) => drop(map.insert(key, value)),
+                None => drop(map.remove(&key)),
+            }
+        }
+        match change {
+            Change::Rule(key, rule) => put(&mut self.rules, key, rule),
+            Change::Upstream(key, upstream) => put(&mut self.upstreams, key, upstream),
+            Change::Target(key, target) => put(&mut self.targets, key, target),
+            Change::Secret(key, secret) => put(&mut self.secrets, key, secret),
+            Change::ConfigMap(key, map) => put(&mut self.config_maps, key, map),
+            Change::Service(key, service) => put(&mut self.services, key, service),
+        }
+    }
+
+    /// All of it as changes to nothing.
+    pub fn into_changes(self) -> impl Iterator<Item = Change> {
+        let rules = self.rules.into_iter().map(|(key, rule)| Change::Rule(key, Some(rule)));
+        let upstreams = self.upstreams.into_iter().map(|(key, upstream)| Change::Upstream(key, Some(upstream)));
+        let targets = self.targets.into_iter().map(|(key, target)| Change::Target(key, Some(target)));
+        let secrets = self.secrets.into_iter().map(|(key, secret)| Change::Secret(key, Some(secret)));
+        let config_maps = self.config_maps.into_iter().map(|(key, map)| Change::ConfigMap(key, Some(map)));
+        let services = self.services.into_iter().map(|(key, service)| Change::Service(key, Some(service)));
+        secrets.chain(config_maps).chain(services).chain(targets).chain(upstreams).chain(rules)
+    }
+}
+
 /// One thing that a source found changed. `None`: it is no more.
 #[derive(Clone, Debug)]
 pub enum Change {
