@@ -19,6 +19,7 @@ pub mod fields;
 pub mod gate;
 pub mod http1;
 pub mod http2;
+pub mod kubernetes;
 pub mod layout;
 pub mod manifests;
 pub mod origin;
