@@ -2,7 +2,8 @@
 //! a command and the lines behind it are its output.
 //!
 //! They run in a copy of the repository's examples, with every port replaced by a free one, so that documents may name
-//! the ports that people will use.
+//! the ports that people will use. Blocks marked `console cluster` need a Kubernetes cluster: only the test that has one
+//! runs them, at the top of the repository.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,11 +31,20 @@ pub struct Step {
 
 /// The steps of all `console` blocks of a document, in order.
 pub fn steps(document: &str) -> Vec<Step> {
+    steps_of(document, "```console")
+}
+
+/// The steps of all `console cluster` blocks of a document, in order.
+pub fn cluster_steps(document: &str) -> Vec<Step> {
+    steps_of(document, "```console cluster")
+}
+
+fn steps_of(document: &str, fence: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut inside = false;
     for line in document.lines() {
         match (inside, line) {
-            (false, "```console") => inside = true,
+            (false, line) if line == fence => inside = true,
             (true, "```") => inside = false,
             (true, _) => match (line.strip_prefix("$ "), steps.last_mut()) {
                 (Some(command), _) => steps.push(Step { command: command.to_owned(), output: String::new() }),
@@ -177,15 +187,16 @@ pub fn repository() -> PathBuf {
 mod tests {
     use super::*;
 
-    const DOCUMENT: &str =
-        "Text\n\n```console\n$ one\n$ two\nout\n\nmore\n```\n\n```yaml\n$ no: command\n```\n```console\n$ three\n```\n";
+    const DOCUMENT: &str = "Text\n\n```console\n$ one\n$ two\nout\n\nmore\n```\n\n```yaml\n$ no: command\n```\n```console\n$ three\n```\n\
+         ```console cluster\n$ four\n```\n";
 
     #[test]
     fn steps_are_commands_with_the_lines_behind_them() {
         let expected = [("one", ""), ("two", "out\n\nmore\n"), ("three", "")]
             .map(|(command, output)| Step { command: command.to_owned(), output: output.to_owned() });
         assert_eq!(steps(DOCUMENT), expected);
-        assert_eq!(languages(DOCUMENT), ["console", "yaml", "console"]);
+        assert_eq!(cluster_steps(DOCUMENT), [Step { command: "four".to_owned(), output: String::new() }]);
+        assert_eq!(languages(DOCUMENT), ["console", "yaml", "console", "console cluster"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! difference before committing it.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod configuration;
 mod effects;
 mod golden;
 mod helm;
