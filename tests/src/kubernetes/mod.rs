@@ -9,6 +9,8 @@
 //! `KUBECONFIG` puts a cluster of the user's choosing in place of the shared one and of the one with a node. The others are
 //! brought up by `tests/rig/rig` and end with the test binary, however it ends.
 //!
+//! [`Installation`] runs controllers and proxies as processes beside an API server.
+//!
 //! Every test works in a [`Namespace`] of its own:
 //!
 //! ```no_run
@@ -24,10 +26,12 @@
 //! pods. Tests write the `EndpointSlice`s and pods that they need ([`Namespace::pod`]).
 
 mod cluster;
+mod installation;
 mod namespace;
 mod rig;
 mod tokens;
 
 pub use cluster::{Cluster, condition};
+pub use installation::{Controller, Installation, Proxy};
 pub use namespace::Namespace;
 pub use tokens::{Account, Token};
