@@ -35,11 +35,11 @@ pub(crate) fn values(case: &std::path::Path) -> String {
 
 /// What Helm renders of these values, or what it says against them.
 pub(crate) fn template(values: &str) -> Result<String, String> {
-    release_template(RELEASE, values)
+    release_template(RELEASE, NAMESPACE, values)
 }
 
-/// The same for a release of another name.
-pub(crate) fn release_template(release: &str, values: &str) -> Result<String, String> {
+/// The same for a release of another name, or in another namespace.
+pub(crate) fn release_template(release: &str, namespace: &str, values: &str) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("values.yaml");
     fs::write(&file, values).unwrap();
@@ -51,7 +51,7 @@ pub(crate) fn release_template(release: &str, values: &str) -> Result<String, St
             release,
             chart.to_str().unwrap(),
             "--namespace",
-            NAMESPACE,
+            namespace,
             "--kube-version",
             KUBERNETES,
             "--values",

@@ -14,3 +14,4 @@ mod readme;
 mod refusals;
 mod rights;
 mod schemas;
+mod server;

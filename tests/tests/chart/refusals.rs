@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::helm::{release_template, template};
+use super::helm::{NAMESPACE, release_template, template};
 
 /// Values, and a part of what Helm says against them.
 const NONSENSE: &[(&str, &str)] = &[
@@ -95,7 +95,7 @@ fn nonsense_is_refused_with_its_place() {
 #[test]
 fn a_release_with_too_long_a_name_is_refused() {
     let longest = "e".repeat(49);
-    release_template(&longest, "{}").unwrap();
-    let error = release_template(&format!("{longest}e"), "{}").unwrap_err();
+    release_template(&longest, NAMESPACE, "{}").unwrap();
+    let error = release_template(&format!("{longest}e"), NAMESPACE, "{}").unwrap_err();
     assert!(error.contains("has more than 49 characters"), "{error}");
 }
