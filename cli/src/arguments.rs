@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sluicegate_crds::scalars::Duration;
 
 /// Routes and balances AI and API traffic.
 #[derive(Debug, Parser)]
@@ -32,6 +33,12 @@ pub(crate) enum Command {
     /// Show what a running installation has: the controller and each proxy by version, and every object that is not as it
     /// should be
     Status(Status),
+    /// Ask a URL once; the exit status is 0 where the answer is a 2xx
+    Probe(Probe),
+    /// Wait, such as before a container stops
+    Sleep(Sleep),
+    /// Serve answers that say what arrived: a small target for trying rules out
+    Echo(Echo),
     /// Print the CustomResourceDefinitions, for `kubectl apply --server-side -f -`
     Crds,
 }
@@ -99,6 +106,31 @@ pub(crate) struct Status {
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// The URL, such as http://127.0.0.1:9902/readyz
+    pub(crate) url: http::Uri,
+    /// How long the whole of it may take
+    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sleep {
+    /// How long, such as 5s or 1m30s
+    pub(crate) duration: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Echo {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:9101")]
+    pub(crate) listen: SocketAddr,
+    /// What it calls itself in its answers; in a pod the pod's name
+    #[arg(long, env = "HOSTNAME", default_value = "echo")]
+    pub(crate) name: String,
 }
 
 /// How results are printed.

@@ -1,4 +1,4 @@
-//! Echo servers: small targets for trying rules out (`echo:` in `sluicegate.yaml`), and for tests.
+//! Echo servers: small targets for trying rules out (`sluicegate echo`, or `echo:` in `sluicegate.yaml`), and for tests.
 //!
 //! They speak HTTP/1.1, and HTTP/2 to clients that know it beforehand (h2c), and answer any request with JSON that says
 //! what arrived. A few paths answer otherwise:
@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -30,6 +31,9 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use crate::arguments;
+use crate::process::{Signals, bind, say};
+
 /// The longest `/delay` and the longest `interval` of `/sse`.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// The most bytes that `/bytes` answers.
@@ -37,17 +41,35 @@ const MOST_BYTES: u64 = 16 << 30;
 /// The most frames that `/sse` sends.
 const MOST_FRAMES: u64 = 1_000_000;
 
+/// `sluicegate echo`: serves until a signal says to stop, then finishes what it has begun.
+pub(crate) async fn serve_until_stopped(arguments: &arguments::Echo) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let listener = bind(arguments.listen, "the echo server").await?;
+    say(&format!("echo server {} on {}\n", arguments.name, listener.local_addr()?));
+    let stopped = async move { signals.next().await };
+    answering(listener, &arguments.name, stopped).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Serves until dropped: an echo server that calls itself `name` in its answers.
 ///
 /// # Errors
 /// Accepting connections failed for good.
 pub async fn run(listener: TcpListener, name: &str) -> io::Result<()> {
+    answering(listener, name, std::future::pending()).await
+}
+
+async fn answering(
+    listener: TcpListener,
+    name: &str,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
     let router = Router::new().fallback(answer).with_state(Arc::<str>::from(name));
     let listener = listener.tap_io(|connection| {
         // Frames of an event stream must not wait for one another; without it they only come later.
         let _ = connection.set_nodelay(true);
     });
-    serve(listener, router).await
+    serve(listener, router).with_graceful_shutdown(stopped).await
 }
 
 /// What an echo server answers.

@@ -10,6 +10,7 @@ pub mod echo;
 mod explain;
 mod live;
 mod loading;
+mod probe;
 mod process;
 mod run;
 mod status;
@@ -17,6 +18,7 @@ pub mod table_view;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -33,6 +35,12 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments, &mut out),
         Command::Check(arguments) => check::check(&arguments, &mut out),
         Command::Status(arguments) => process::on_control_runtime(status::status(&arguments, &mut out)),
+        Command::Probe(arguments) => process::on_control_runtime(probe::probe(&arguments)),
+        Command::Sleep(arguments) => {
+            thread::sleep(arguments.duration.get());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Echo(arguments) => process::on_control_runtime(echo::serve_until_stopped(&arguments)),
         Command::Crds => crds::print(&mut out).map(|()| ExitCode::SUCCESS),
     });
     result.and_then(|code| Ok(out.flush().map(|()| code)?)).unwrap_or_else(|error| failed(&error))
