@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, measurement::WallTime};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method};
-use sluicegate_proxy::endpoint::{Endpoint, InFlight, Load};
+use sluicegate_proxy::endpoint::{Endpoint, InFlight, Load, TargetRuntime};
 use sluicegate_proxy::pick::{Balancer, MemberIndex};
 use sluicegate_proxy::request::{IdentityHeaders, RequestView};
 use sluicegate_table::{
@@ -40,7 +40,7 @@ fn pool(algorithm: Algorithm, members: u32, affinity: Option<Affinity>) -> Pool 
     }
 }
 
-fn endpoints(pool: &Pool) -> Vec<Option<Arc<Endpoint>>> {
+fn targets(pool: &Pool) -> Vec<Option<Arc<TargetRuntime>>> {
     let target = Arc::new(Target {
         host: "127.0.0.1".into(),
         port: 80,
@@ -54,7 +54,8 @@ fn endpoints(pool: &Pool) -> Vec<Option<Arc<Endpoint>>> {
     });
     let endpoint = |member: &Member| {
         let (key, target, load) = (member.target.clone(), Arc::clone(&target), Arc::new(Load::default()));
-        Some(Arc::new(Endpoint { key, target, load }))
+        let endpoint = Arc::new(Endpoint { key, address: None, target: Arc::clone(&target), load });
+        Some(Arc::new(TargetRuntime { target: Arc::clone(&target), addresses: None, endpoints: Box::from([endpoint]) }))
     };
     pool.levels[0].members.iter().map(endpoint).collect()
 }
@@ -117,14 +118,14 @@ fn algorithms(criterion: &mut Criterion) {
             Algorithm::LeastLatency,
         ] {
             let pool = pool(algorithm, size, None);
-            let endpoints = endpoints(&pool);
+            let targets = targets(&pool);
             // Every member has something in flight and has been measured, all of it different.
             let mut in_flight = Vec::new();
-            for (number, endpoint) in endpoints.iter().flatten().enumerate() {
+            for (number, endpoint) in targets.iter().flatten().flat_map(|target| &target.endpoints).enumerate() {
                 in_flight.extend((0..number * 7 % 5).map(|_| InFlight::begin(&endpoint.load)));
                 InFlight::begin(&endpoint.load).answered_after(Duration::from_millis(1 + number as u64 * 13 % 50));
             }
-            let balancer = Balancer::new(&pool, &endpoints, None);
+            let balancer = Balancer::new(&pool, &targets, None);
             measure(&mut group, &format!("{algorithm:?}"), size, &balancer, &anyone);
         }
     }
@@ -136,7 +137,7 @@ fn idle_pools(criterion: &mut Criterion) {
     let anyone = clients("x-session", |number| format!("session-{number}"));
     for size in SIZES {
         let pool = pool(Algorithm::LeastConnections, size, None);
-        let balancer = Balancer::new(&pool, &endpoints(&pool), None);
+        let balancer = Balancer::new(&pool, &targets(&pool), None);
         measure(&mut group, "LeastConnections", size, &balancer, &anyone);
     }
     group.finish();
@@ -153,11 +154,11 @@ fn affinities(criterion: &mut Criterion) {
         let sessions = clients("x-session", |number| format!("session-{number}"));
         for (name, affinity) in by_ring {
             let pool = pool(Algorithm::WeightedRoundRobin, size, Some(affinity));
-            let balancer = Balancer::new(&pool, &endpoints(&pool), None);
+            let balancer = Balancer::new(&pool, &targets(&pool), None);
             measure(&mut group, name, size, &balancer, &sessions);
         }
         let pool = pool(Algorithm::WeightedRoundRobin, size, Some(Affinity::Cookie { name: "sg".into(), ttl: None }));
-        let balancer = Balancer::new(&pool, &endpoints(&pool), None);
+        let balancer = Balancer::new(&pool, &targets(&pool), None);
         let identity = IdentityHeaders::default();
         let cookie = |_| {
             let picked = balancer.pick(&view(&HeaderMap::new(), &identity, 0), &[]).unwrap();
@@ -176,7 +177,7 @@ fn second_attempts(criterion: &mut Criterion) {
     let identity = IdentityHeaders::default();
     for size in SIZES {
         let pool = pool(Algorithm::WeightedRoundRobin, size, None);
-        let balancer = Balancer::new(&pool, &endpoints(&pool), None);
+        let balancer = Balancer::new(&pool, &targets(&pool), None);
         let request = view(&headers, &identity, 0);
         group.bench_function(BenchmarkId::new("WeightedRoundRobin", size), |bencher| {
             bencher.iter(|| balancer.pick(black_box(&request), &[MemberIndex(1)]).unwrap().member);
@@ -191,9 +192,9 @@ fn building(criterion: &mut Criterion) {
     for size in SIZES {
         for (name, affinity) in [("WeightedRoundRobin", None), ("with a ring", Some(Affinity::ClientIp))] {
             let pool = pool(Algorithm::WeightedRoundRobin, size, affinity);
-            let endpoints = endpoints(&pool);
+            let targets = targets(&pool);
             group.bench_function(BenchmarkId::new(name, size), |bencher| {
-                bencher.iter(|| Balancer::new(&pool, &endpoints, None));
+                bencher.iter(|| Balancer::new(&pool, &targets, None));
             });
         }
     }

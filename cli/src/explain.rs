@@ -14,6 +14,7 @@ use sluicegate_controller::source::folder::Reader;
 use sluicegate_proxy::explain::{DescribedRequest, explain as explained};
 use sluicegate_proxy::receive::Snapshot;
 use sluicegate_table::Table;
+use sluicegate_table::watch::Refusal;
 
 use crate::arguments::{Explain, Output};
 use crate::live::Installation;
@@ -61,7 +62,10 @@ fn by_folder(dir: &Path, request: &DescribedRequest, output: Output, out: &mut i
         let dir = dir.display();
         tracing::warn!("{errors} objects or files are refused and left out: `sluicegate check {dir}` tells why");
     }
-    let snapshot = Snapshot::build(Arc::new(loaded.compiled.table), &Snapshot::default())?;
+    let (snapshot, refused) = Snapshot::build(Arc::new(loaded.compiled.table), &Snapshot::default());
+    for Refusal { id, reason } in refused {
+        tracing::warn!("{id} cannot be served and is left out: {reason}");
+    }
     let explanation = explained(&snapshot, request, &configuration.identity);
     match output {
         Output::Text => write!(out, "{explanation}")?,

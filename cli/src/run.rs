@@ -12,6 +12,7 @@ use sluicegate_proxy::config::{Config, Listener};
 use sluicegate_proxy::observe::metrics::Metrics;
 use sluicegate_proxy::receive::Current;
 use sluicegate_table::Table;
+use sluicegate_table::watch::Refusal;
 use tokio::net::TcpListener;
 use tokio::task::block_in_place;
 
@@ -83,7 +84,7 @@ impl Served {
         }
         let table = Arc::new(loaded.compiled.table);
         let current = Arc::new(Current::default());
-        block_in_place(|| current.apply(Arc::clone(&table)))?;
+        report(&block_in_place(|| current.apply(Arc::clone(&table))));
         metrics.configuration_read(errors, warnings);
         tracing::info!(version = table.version, rules = table.routes.len(), "a table is in force");
         Ok(Self { current, table, view })
@@ -106,10 +107,7 @@ impl Served {
         let view = loaded.view();
         let table = Arc::new(loaded.compiled.table);
         if table.version != self.table.version {
-            if let Err(error) = self.current.apply(Arc::clone(&table)) {
-                tracing::error!(%error, "the folder's change cannot be served; what was in force stays in force");
-                return;
-            }
+            report(&self.current.apply(Arc::clone(&table)));
             tracing::info!(version = table.version, rules = table.routes.len(), "a table is in force");
         }
         let changes = view.changes_since(&self.view);
@@ -117,6 +115,13 @@ impl Served {
             say(&format!("changed (table version {}):\n{changes}", table.version));
         }
         (self.table, self.view) = (table, view);
+    }
+}
+
+/// Compile checks what a proxy needs, so that this says something only where the two disagree.
+fn report(refused: &[Refusal]) {
+    for Refusal { id, reason } in refused {
+        tracing::error!(entry = %id, %reason, "an entry cannot be served; what was in force in its place stays in force");
     }
 }
 

@@ -161,7 +161,7 @@ impl Row {
                 Some(pool) => {
                     let find = |target: &ObjectKey| table.targets.get(target).map(AsRef::as_ref);
                     let upstream = format!("{key} ({})", word(pool.algorithm));
-                    (upstream, pool_text(pool, find, |member| member.target.name.clone()))
+                    (upstream, pool_text(pool, find, |member| member_text(table, member)))
                 }
                 None => (key.to_string(), "missing: answers 503".to_owned()),
             },
@@ -209,6 +209,19 @@ fn match_text(wanted: &Match) -> String {
         parts.push(format!("segment {}", listed(wanted.user_segments.iter().cloned())));
     }
     parts.join(", ")
+}
+
+/// A member's name; for a Target that is found at discovered addresses, with their number.
+fn member_text(table: &Table, member: &Member) -> String {
+    let name = &member.target.name;
+    if !table.targets.get(&member.target).is_some_and(|target| target.discovered) {
+        return name.clone();
+    }
+    match table.endpoints.get(&member.target).map_or(0, |endpoints| endpoints.addresses.len()) {
+        0 => format!("{name} (no ready address)"),
+        1 => format!("{name} (1 address)"),
+        count => format!("{name} ({count} addresses)"),
+    }
 }
 
 fn inline_text(inline: &InlinePool) -> String {

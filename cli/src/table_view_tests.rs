@@ -117,3 +117,33 @@ fn a_large_table_is_cut() {
     let changes = view(&table, &[]).changes_since(&view(&sample(), &[]));
     assert!(changes.contains("… and 4960 more rules"), "{changes}");
 }
+
+#[test]
+fn targets_with_discovered_addresses_say_how_many() {
+    let mut service = target(80);
+    service["discovered"] = true.into();
+    let addresses = |count: u8| {
+        let listed: Vec<_> =
+            (0..count).map(|last| serde_json::json!({ "address": format!("10.0.0.{last}:80") })).collect();
+        serde_json::json!({ "addresses": listed })
+    };
+    let members: Vec<_> = ["none", "one", "two", "unlisted"]
+        .map(|name| serde_json::json!({ "target": format!("default/{name}"), "weight": 1 }))
+        .into();
+    let table = table(serde_json::json!({
+        "version": 1,
+        "routes": { "default/all": {
+            "matches": [{ "path": { "Prefix": "/" } }], "bufferSize": 1, "backend": { "pool": "default/pool" },
+        } },
+        "pools": {
+            "default/pool": pool("RoundRobin", &serde_json::json!([{ "priority": 1, "members": members }])),
+        },
+        "targets": {
+            "default/none": service, "default/one": service, "default/two": service, "default/unlisted": service,
+        },
+        "endpoints": { "default/none": addresses(0), "default/one": addresses(1), "default/two": addresses(2) },
+    }));
+    let text = View::new(&table, &BTreeSet::new(), [], []).whole();
+    let expected = "none (no ready address), one (1 address), two (2 addresses), unlisted (no ready address)\n";
+    assert!(text.ends_with(expected), "{text}");
+}

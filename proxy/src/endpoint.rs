@@ -1,39 +1,86 @@
-//! A target at run time: its entry of the table and what all workers share about it.
+//! Targets at run time: the entry of the table, the endpoints behind it, and what all workers share about each.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use sluicegate_table::{ObjectKey, Target};
+use sluicegate_table::{Endpoints, ObjectKey, Target};
 
 use crate::pick::least_latency::PeakEwma;
 
-/// A target at run time. A new version of the entry makes a new `Endpoint` that shares the old one's [`Load`].
+/// A Target at run time: its entry, and where it is.
+#[derive(Debug)]
+pub struct TargetRuntime {
+    /// The entry it was made from.
+    pub target: Arc<Target>,
+    /// The addresses it was made from, where the Target's place is discovered.
+    pub addresses: Option<Arc<Endpoints>>,
+    /// One for each address, in their order; for a Target whose place is its host, exactly one.
+    pub endpoints: Box<[Arc<Endpoint>]>,
+}
+
+/// One place that requests to a Target are sent to: health, load, connections and limits are counted for each. A new
+/// version of the Target makes new `Endpoint`s that share the old ones' [`Load`].
 #[derive(Debug)]
 pub struct Endpoint {
     /// The Target's key.
     pub key: ObjectKey,
-    /// The entry it was made from.
+    /// The address, where the Target's place is discovered; `None`: what its host resolves to.
+    pub address: Option<SocketAddr>,
+    /// The Target's entry.
     pub target: Arc<Target>,
     /// Counters that outlive a change of the entry.
     pub load: Arc<Load>,
 }
 
-impl Endpoint {
-    /// The endpoint of `last` where the entry is the same, else a new one that takes over its counters.
-    pub(crate) fn shared_or_new(key: &ObjectKey, target: &Arc<Target>, last: Option<&Arc<Self>>) -> Arc<Self> {
-        match last {
-            Some(last) if last.target == *target => Arc::clone(last),
-            _ => {
-                let load = last.map_or_else(|| Arc::new(Load::default()), |last| Arc::clone(&last.load));
-                Arc::new(Self { key: key.clone(), target: Arc::clone(target), load })
-            }
+impl TargetRuntime {
+    /// The Target of `last` where nothing changed, else a new one that takes over the counters of the endpoints that
+    /// stay. `addresses` count for a discovered Target only.
+    pub(crate) fn shared_or_new(
+        key: &ObjectKey,
+        target: &Arc<Target>,
+        addresses: Option<&Arc<Endpoints>>,
+        last: Option<&Arc<Self>>,
+    ) -> Arc<Self> {
+        let addresses = addresses.filter(|_| target.discovered);
+        if let Some(last) = last
+            && last.target == *target
+            && last.addresses.as_ref() == addresses
+        {
+            return Arc::clone(last);
         }
+        let endpoint = |address: Option<SocketAddr>| {
+            let before = last.and_then(|last| last.endpoint(address));
+            let load = before.map_or_else(|| Arc::new(Load::default()), |before| Arc::clone(&before.load));
+            Arc::new(Endpoint { key: key.clone(), address, target: Arc::clone(target), load })
+        };
+        let endpoints = if target.discovered {
+            let listed = addresses.into_iter().flat_map(|endpoints| &endpoints.addresses);
+            listed.map(|listed| endpoint(Some(listed.address))).collect()
+        } else {
+            Box::from([endpoint(None)])
+        };
+        Arc::new(Self { target: Arc::clone(target), addresses: addresses.cloned(), endpoints })
+    }
+
+    /// The endpoint at an address. Addresses are listed in their order.
+    fn endpoint(&self, address: Option<SocketAddr>) -> Option<&Arc<Endpoint>> {
+        let at = self.endpoints.binary_search_by_key(&address, |endpoint| endpoint.address).ok()?;
+        self.endpoints.get(at)
     }
 }
 
-/// What all workers share about a target: atomics only. Each has cache lines of its own (two, as processors fetch them
-/// in pairs), so that requests to one target do not slow down those to another.
+/// The places of a member of a pool in lists of endpoints: one for each endpoint of its Target, and one that is empty where
+/// there is none. All lists are made by this, so that a position means the same in each.
+pub(crate) fn places(target: Option<&Arc<TargetRuntime>>) -> impl Iterator<Item = Option<&Arc<Endpoint>>> {
+    let endpoints = target.map_or(&[][..], |target| &target.endpoints);
+    let empty = endpoints.is_empty().then_some(None);
+    endpoints.iter().map(Some).chain(empty)
+}
+
+/// What all workers share about an endpoint: atomics only. Each has cache lines of its own (two, as processors fetch them
+/// in pairs), so that requests to one endpoint do not slow down those to another.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Load {
@@ -85,5 +132,53 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn runtime(
+        target: &serde_json::Value,
+        addresses: &[&str],
+        last: Option<&Arc<TargetRuntime>>,
+    ) -> Arc<TargetRuntime> {
+        let listed: Vec<_> = addresses.iter().map(|address| json!({ "address": address })).collect();
+        let addresses: Arc<Endpoints> = serde_json::from_value(json!({ "addresses": listed })).unwrap();
+        let target: Arc<Target> = serde_json::from_value(target.clone()).unwrap();
+        TargetRuntime::shared_or_new(&ObjectKey::new("default", "t"), &target, Some(&addresses), last)
+    }
+
+    #[test]
+    fn counters_outlive_a_change_of_addresses_and_of_the_target() {
+        let target = json!({ "host": "orders.shop.svc", "port": 80, "discovered": true, "protocol": "HTTP" });
+        let first = runtime(&target, &["10.0.0.1:80", "10.0.0.2:80", "[fd00::1]:80"], None);
+        let held: Vec<InFlight> = first.endpoints.iter().map(|endpoint| InFlight::begin(&endpoint.load)).collect();
+
+        assert!(Arc::ptr_eq(&first, &runtime(&target, &["10.0.0.1:80", "10.0.0.2:80", "[fd00::1]:80"], Some(&first))));
+        let second = runtime(&target, &["10.0.0.2:80", "10.0.0.3:80", "[fd00::1]:80"], Some(&first));
+        let in_flight = |runtime: &TargetRuntime| -> Vec<u32> {
+            runtime.endpoints.iter().map(|endpoint| endpoint.load.in_flight()).collect()
+        };
+        assert_eq!(in_flight(&second), [1, 0, 1]);
+
+        let edited = json!({ "host": "orders.shop.svc", "port": 80, "discovered": true, "protocol": "H2C" });
+        let third = runtime(&edited, &["10.0.0.2:80", "[fd00::1]:80"], Some(&second));
+        assert_eq!(in_flight(&third), [1, 1]);
+        drop(held);
+        assert_eq!(in_flight(&third), [0, 0]);
+    }
+
+    #[test]
+    fn a_target_whose_place_is_its_host_has_one_endpoint_whatever_is_listed() {
+        let target = json!({ "host": "orders.example.com", "port": 80, "protocol": "HTTP" });
+        let first = runtime(&target, &["10.0.0.1:80", "10.0.0.2:80"], None);
+        assert_eq!(first.endpoints.iter().map(|endpoint| endpoint.address).collect::<Vec<_>>(), [None]);
+        assert!(Arc::ptr_eq(&first, &runtime(&target, &[], Some(&first))));
     }
 }

@@ -7,7 +7,7 @@
 mod described;
 mod text;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -95,6 +95,9 @@ pub struct Forwarded {
     pub target: ObjectKey,
     /// The URL with the target's host and port.
     pub url: String,
+    /// Where it is sent, where the Target's place is discovered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
 }
 
 /// Explains what would become of `request` under `snapshot`.
@@ -184,10 +187,10 @@ impl Explanation {
         let Some(pool) = &route.pool else { return self.answered(Reason::InvalidConfiguration) };
         self.upstream = Some(pool.key.clone());
         let pick = pool.balancer.explain(view);
-        let picked = pick.picked.clone();
+        let picked = pick.picked.clone().map(|target| (target, pick.address));
         self.pick = Some(pick);
-        let Some(picked) = picked else { return self.answered(Reason::NoHealthyTarget) };
-        self.forwarded = forwarded(route, pool, &picked, view, prefix);
+        let Some((target, address)) = picked else { return self.answered(Reason::NoHealthyTarget) };
+        self.forwarded = forwarded(route, pool, &target, view, prefix).map(|to| Forwarded { address, ..to });
         self
     }
 
@@ -219,7 +222,8 @@ fn forwarded(
     let path = target_text(&target.path, view.path.get(strip..).unwrap_or_default(), view.query);
     let scheme = if target.protocol == Protocol::Https { "https" } else { "http" };
     let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
-    Some(Forwarded { target: picked.clone(), url: format!("{scheme}://{host}:{}{path}", target.port) })
+    let url = format!("{scheme}://{host}:{}{path}", target.port);
+    Some(Forwarded { target: picked.clone(), url, address: None })
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ fn snapshot() -> Snapshot {
         "targets": { "default/one": one, "default/two": target(9102, ""), "default/off": off },
     }))
     .unwrap();
-    Snapshot::build(Arc::new(table), &Snapshot::default()).unwrap()
+    Snapshot::build(Arc::new(table), &Snapshot::default()).0
 }
 
 fn ask(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Explanation {
@@ -73,7 +73,7 @@ fn the_text_of_many_rules_shows_those_that_match() {
     let routes: serde_json::Map<String, serde_json::Value> =
         (100..300).map(|number| (format!("default/r{number}"), rule(format!("/p{number}")))).collect();
     let table = json!({ "version": 1, "routes": routes, "pools": {}, "targets": {} });
-    let snapshot = Snapshot::build(Arc::new(serde_json::from_value(table).unwrap()), &Snapshot::default()).unwrap();
+    let (snapshot, _) = Snapshot::build(Arc::new(serde_json::from_value(table).unwrap()), &Snapshot::default());
     let client = IpAddr::from(Ipv4Addr::LOCALHOST);
     let request = DescribedRequest::new("GET", "http://h.test/p299", [], "", client).unwrap();
     let text = explain(&snapshot, &request, &IdentityHeaders::default()).to_string();

@@ -8,6 +8,7 @@ use super::least_latency::LeastLatency;
 use super::random::Random;
 use super::round_robin::RoundRobin;
 use super::sequence::{Run, Sequence};
+use super::shares::Share;
 use super::weighted_round_robin::WeightedRoundRobin;
 use super::weights::Weights;
 
@@ -63,17 +64,17 @@ pub(crate) enum AnyAlgorithm {
 }
 
 impl AnyAlgorithm {
-    /// `algorithm` over `candidates`, which are usable members of a level with these `weights`.
+    /// `algorithm` over `candidates`, which have these `shares` of a level whose members have these `weights`.
     pub(crate) fn new(
         algorithm: sluicegate_table::Algorithm,
         weights: &Weights,
-        first_member: u32,
+        shares: &[Share],
         candidates: &[Candidate],
         sequence: Sequence,
     ) -> Self {
-        let turns = |sequence| WeightedRoundRobin::new(weights, first_member, candidates, sequence);
+        let turns = |sequence| WeightedRoundRobin::new(weights, shares, candidates, sequence);
         match algorithm {
-            sluicegate_table::Algorithm::RoundRobin => Self::RoundRobin(RoundRobin::new(sequence)),
+            sluicegate_table::Algorithm::RoundRobin => Self::RoundRobin(RoundRobin::new(shares, sequence)),
             sluicegate_table::Algorithm::WeightedRoundRobin => Self::WeightedRoundRobin(turns(sequence)),
             sluicegate_table::Algorithm::LeastConnections => {
                 Self::LeastConnections(LeastConnections::new(turns(sequence)))

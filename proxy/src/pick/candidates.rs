@@ -6,15 +6,15 @@ use std::time::Instant;
 use super::MemberIndex;
 use crate::endpoint::Load;
 
-/// A usable member. Kept flat and small, since algorithms walk over these.
+/// An endpoint of a usable member. Kept flat and small, since algorithms walk over these.
 #[derive(Debug)]
 pub(crate) struct Candidate {
     /// What is known of its load.
     pub(crate) load: Arc<Load>,
     /// Which member of the pool it is.
     pub(crate) member: MemberIndex,
-    /// Its weight, above 0.
-    pub(crate) weight: u32,
+    /// Its part of its Target's weight, above 0: the whole, where the Target has one endpoint.
+    pub(crate) weight: f32,
 }
 
 /// The candidates of a level, as one request sees them.

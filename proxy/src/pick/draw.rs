@@ -10,6 +10,8 @@ const ATTEMPTS: u32 = 4;
 #[derive(Debug)]
 pub(crate) struct Draw {
     columns: Box<[Column]>,
+    /// By candidate.
+    tickets: Box<[u32]>,
 }
 
 /// A column of the table: a draw that hits it goes to its own candidate below the threshold, to the other one above.
@@ -20,12 +22,13 @@ struct Column {
 }
 
 impl Draw {
-    /// A lottery in which each candidate has as many tickets as its weight.
+    /// A lottery in which candidates have tickets in proportion to their weights.
     pub(crate) fn new(candidates: &[Candidate]) -> Self {
+        let tickets = tickets(candidates);
         let count = candidates.len() as u64;
-        let total: u64 = candidates.iter().map(|candidate| u64::from(candidate.weight)).sum();
+        let total: u64 = tickets.iter().copied().map(u64::from).sum();
         // In units in which a full column is `total`. A column that nobody fills up stays its own candidate's.
-        let mut filled: Vec<u64> = candidates.iter().map(|candidate| u64::from(candidate.weight) * count).collect();
+        let mut filled: Vec<u64> = tickets.iter().map(|tickets| u64::from(*tickets) * count).collect();
         let mut columns: Vec<Column> =
             (0..candidates.len()).map(|at| Column { threshold: u32::MAX, other: at as u32 }).collect();
         let (mut short, mut long): (Vec<usize>, Vec<usize>) =
@@ -43,7 +46,7 @@ impl Draw {
                 }
             }
         }
-        Self { columns: columns.into() }
+        Self { columns: columns.into(), tickets }
     }
 
     /// Draws among all candidates.
@@ -63,15 +66,30 @@ impl Draw {
                 return Some(position);
             }
         }
-        let tickets = || candidates.iter_free().filter(|(position, _)| wanted(*position));
-        let total: u32 = tickets().map(|(_, candidate)| candidate.weight).sum();
+        let tickets = || {
+            let free = candidates.iter_free().filter(|(position, _)| wanted(*position));
+            free.filter_map(|(position, _)| Some((position, *self.tickets.get(position)?)))
+        };
+        let total: u32 = tickets().map(|(_, tickets)| tickets).sum();
         let (mut ticket, _) = fast_random::below(total);
-        for (position, candidate) in tickets() {
-            match ticket.checked_sub(candidate.weight) {
+        for (position, tickets) in tickets() {
+            match ticket.checked_sub(tickets) {
                 Some(rest) => ticket = rest,
                 None => return Some(position),
             }
         }
         None
     }
+}
+
+/// Where weights are divided over endpoints, there are about this many tickets, so that rounding does not show.
+const DIVIDED: f64 = (1_u32 << 30) as f64;
+
+/// The tickets of each candidate: its weight, or a multiple of it where weights are not whole.
+#[expect(clippy::cast_sign_loss, reason = "weights are above 0")]
+fn tickets(candidates: &[Candidate]) -> Box<[u32]> {
+    let weights = || candidates.iter().map(|candidate| f64::from(candidate.weight));
+    let whole = weights().all(|weight| weight.fract() == 0.0);
+    let scale = if whole { 1.0 } else { DIVIDED / weights().sum::<f64>() };
+    weights().map(|weight| (weight * scale).round() as u32).collect()
 }

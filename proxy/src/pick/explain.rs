@@ -1,6 +1,7 @@
 //! Explaining a pick: the same choice as for a request, without using up a turn.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use serde::Serialize;
 use sluicegate_table::{Algorithm as AlgorithmName, ObjectKey};
@@ -8,7 +9,7 @@ use sluicegate_table::{Algorithm as AlgorithmName, ObjectKey};
 use super::algorithm::{Algorithm, Because};
 use super::sequence::Run;
 use super::states::State;
-use super::{Balancer, MemberIndex};
+use super::{Balancer, Member, MemberIndex};
 use crate::request::RequestView;
 
 /// Which targets a request could go to, and which one it would go to now.
@@ -24,19 +25,25 @@ pub struct Explanation {
     pub candidates: Vec<ExplainedMember>,
     /// The target that would be picked; `None`: the answer is 503.
     pub picked: Option<ObjectKey>,
+    /// Which of its addresses, where it has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
     /// Why that one.
     pub why: String,
 }
 
-/// A member of the pool.
+/// A member of the pool. A Target with several addresses is as many.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedMember {
     /// The Target's key.
     pub target: ObjectKey,
+    /// The address, where the Target's place is discovered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
     /// Its priority number.
     pub priority: u16,
-    /// Its weight, as the table has it.
+    /// The Target's weight, as the table has it.
     pub weight: u8,
     /// Whether it may get requests, or why not.
     pub state: State,
@@ -46,7 +53,8 @@ pub struct ExplainedMember {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
     /// What the algorithm compares, smaller is better. `LeastConnections`: requests in flight divided by weight.
-    /// `LeastLatency`: seconds, times requests in flight plus one, divided by weight.
+    /// `LeastLatency`: seconds, times requests in flight plus one, divided by weight. The weight of a Target with several
+    /// addresses is divided among them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// Whether it would be picked.
@@ -66,6 +74,7 @@ impl Balancer {
             .iter()
             .map(|member| ExplainedMember {
                 target: member.key.clone(),
+                address: member.address,
                 priority: member.priority,
                 weight: member.weight,
                 state: member.state,
@@ -89,7 +98,8 @@ impl Balancer {
             algorithm: self.algorithm,
             affinity: self.affinity.as_ref().map(ToString::to_string),
             candidates,
-            picked: chosen.and_then(|(_, member, _)| self.key(member)).cloned(),
+            picked: chosen.and_then(|(_, member, _)| self.member(member)).map(|member| member.key.clone()),
+            address: chosen.and_then(|(_, member, _)| self.member(member)).and_then(|member| member.address),
             why: match chosen {
                 Some((priority, _, because)) => self.why(priority, because),
                 None => "no target is usable".to_owned(),
@@ -97,8 +107,8 @@ impl Balancer {
         }
     }
 
-    fn key(&self, member: MemberIndex) -> Option<&ObjectKey> {
-        self.members.get(member.0 as usize).map(|member| &member.key)
+    fn member(&self, member: MemberIndex) -> Option<&Member> {
+        self.members.get(member.0 as usize)
     }
 
     fn why(&self, priority: u16, because: Because) -> String {
@@ -121,20 +131,33 @@ impl Balancer {
     }
 }
 
+impl ExplainedMember {
+    fn place(&self) -> String {
+        place(&self.target, self.address)
+    }
+}
+
+/// An endpoint in a text.
+fn place(target: &ObjectKey, address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| target.to_string(), |address| format!("{target} {address}"))
+}
+
 impl fmt::Display for Explanation {
     /// A few lines of text: the pick, then a line for each member.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.picked {
-            Some(target) => writeln!(f, "{:?} picks {target}: {}", self.algorithm, self.why)?,
+            Some(target) => {
+                writeln!(f, "{:?} picks {}: {}", self.algorithm, place(target, self.address), self.why)?;
+            }
             None => writeln!(f, "{:?} picks nothing: {}", self.algorithm, self.why)?,
         }
         if let Some(affinity) = &self.affinity {
             writeln!(f, "affinity by {affinity}")?;
         }
-        let width = self.candidates.iter().map(|member| member.target.to_string().len()).max().unwrap_or(0);
+        let width = self.candidates.iter().map(|member| member.place().len()).max().unwrap_or(0);
         for member in &self.candidates {
             let mark = if member.picked { '>' } else { ' ' };
-            let target = member.target.to_string();
+            let target = member.place();
             write!(
                 f,
                 "{mark} {target:width$}  priority {}  weight {:>3}  {}",

@@ -9,17 +9,18 @@ use std::time::{Duration, Instant};
 use http::header::{COOKIE, HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method};
 use sluicegate_table::{
-    Affinity, Algorithm, Connections, Level, Member, ObjectKey, Pool, Protocol, Target, TargetState, Tls, Weight,
+    Affinity, Algorithm, Connections, EndpointAddress, Endpoints, Level, Member, ObjectKey, Pool, Protocol, Target,
+    TargetState, Tls, Weight,
 };
 
 use super::{Balancer, MemberIndex};
-use crate::endpoint::{Endpoint, Load};
+use crate::endpoint::{Load, TargetRuntime};
 use crate::request::{BodyFacts, IdentityHeaders, RequestView};
 
-/// A pool with its endpoints: `t0`, `t1` and so on in the order of its levels.
+/// A pool with its Targets: `t0`, `t1` and so on in the order of its levels.
 pub(super) struct Fixture {
     pub(super) pool: Pool,
-    pub(super) endpoints: Vec<Option<Arc<Endpoint>>>,
+    pub(super) targets: Vec<Option<Arc<TargetRuntime>>>,
 }
 
 impl Fixture {
@@ -32,23 +33,19 @@ impl Fixture {
             connections: Connections::default(),
             egress_proxy: None,
         };
-        Self { pool, endpoints: Vec::new() }.level(1, weights)
+        Self { pool, targets: Vec::new() }.level(1, weights)
     }
 
     /// Adds a level.
     pub(super) fn level(mut self, priority: u16, weights: &[u8]) -> Self {
-        let first = self.endpoints.len();
+        let first = self.targets.len();
         let members = weights.iter().enumerate().map(|(at, weight)| Member {
             target: ObjectKey::new("default", format!("t{}", first + at)),
             weight: Weight::try_from(*weight).unwrap(),
         });
         let level = Level { priority, members: members.collect() };
         for member in &level.members {
-            self.endpoints.push(Some(Arc::new(Endpoint {
-                key: member.target.clone(),
-                target: Arc::new(target()),
-                load: Arc::new(Load::default()),
-            })));
+            self.targets.push(Some(TargetRuntime::shared_or_new(&member.target, &Arc::new(target()), None, None)));
         }
         self.pool.levels.push(level);
         self
@@ -62,11 +59,25 @@ impl Fixture {
 
     /// Changes the Target of a member, as an edit does: its load stays.
     pub(super) fn edit(&mut self, member: usize, edit: impl FnOnce(&mut Target)) {
-        let old = self.endpoints[member].as_ref().unwrap();
+        let old = self.targets[member].clone().unwrap();
         let mut target = Target::clone(&old.target);
         edit(&mut target);
-        let new = Endpoint { key: old.key.clone(), target: Arc::new(target), load: Arc::clone(&old.load) };
-        self.endpoints[member] = Some(Arc::new(new));
+        self.replace(member, target, old.addresses.as_ref());
+    }
+
+    /// Has the Target of a member discovered at these addresses, given by their last bytes.
+    pub(super) fn addresses(&mut self, member: usize, addresses: impl IntoIterator<Item = u8>) {
+        let target = Target { discovered: true, ..Target::clone(&self.targets[member].as_ref().unwrap().target) };
+        let address = |last| EndpointAddress { address: ([10, 0, 0, last], 80).into(), zone: None };
+        let endpoints = Endpoints { addresses: addresses.into_iter().map(address).collect() };
+        self.replace(member, target, Some(&Arc::new(endpoints)));
+    }
+
+    fn replace(&mut self, member: usize, target: Target, addresses: Option<&Arc<Endpoints>>) {
+        let key = ObjectKey::new("default", format!("t{member}"));
+        let last = self.targets[member].take();
+        let new = TargetRuntime::shared_or_new(&key, &Arc::new(target), addresses, last.as_ref());
+        self.targets[member] = Some(new);
     }
 
     /// Puts a Target into this state.
@@ -76,12 +87,12 @@ impl Fixture {
 
     /// A balancer without a past.
     pub(super) fn balancer(&self) -> Balancer {
-        Balancer::new(&self.pool, &self.endpoints, None)
+        Balancer::new(&self.pool, &self.targets, None)
     }
 
     /// The load of a member.
     pub(super) fn load(&self, member: usize) -> &Arc<Load> {
-        &self.endpoints[member].as_ref().unwrap().load
+        &self.targets[member].as_ref().unwrap().endpoints[0].load
     }
 }
 

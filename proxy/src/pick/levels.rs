@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use sluicegate_table::{Algorithm as AlgorithmName, Level as LevelEntry, ObjectKey};
+use sluicegate_table::{Algorithm as AlgorithmName, Level as LevelEntry};
 
 use super::MemberIndex;
 use super::affinity::{Affinity, Anchors};
 use super::algorithm::{Algorithm, AnyAlgorithm, Because, Choice};
 use super::candidates::{Candidate, Candidates};
 use super::sequence::{Run, Sequence};
+use super::shares::Share;
 use super::states::State;
 use super::weights::Weights;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{TargetRuntime, places};
 use crate::request::RequestView;
 
 /// The members of one priority number, ready for picking.
 #[derive(Debug)]
 pub(crate) struct Level {
     pub(crate) priority: u16,
-    /// The usable members, in order.
+    /// The endpoints of the usable members, in order.
     pub(crate) candidates: Box<[Candidate]>,
     pub(crate) algorithm: AnyAlgorithm,
     anchors: Option<Anchors>,
@@ -34,32 +35,40 @@ pub(crate) struct Common<'a> {
 }
 
 impl Level {
-    /// The level of `entry`, whose members have these `endpoints`; `first_member` numbers the first of them.
+    /// The level of `entry`, whose members are these `targets`; `first_member` numbers the first of their places.
     pub(crate) fn new(
         entry: &LevelEntry,
-        endpoints: &[Option<Arc<Endpoint>>],
+        targets: &[Option<Arc<TargetRuntime>>],
         first_member: u32,
         common: Common<'_>,
         sequence: Sequence,
     ) -> Self {
         let weights = Weights::of(entry);
-        let candidates: Box<[Candidate]> = endpoints
-            .iter()
-            .enumerate()
-            .filter_map(|(at, endpoint)| {
-                let endpoint = endpoint.as_ref()?;
-                let weight = weights.get(at);
-                (State::of(Some(endpoint), weight) == State::Usable).then(|| Candidate {
-                    load: Arc::clone(&endpoint.load),
-                    member: MemberIndex(first_member + at as u32),
-                    weight,
-                })
-            })
-            .collect();
-        let keys: Vec<&ObjectKey> = entry.members.iter().map(|member| &member.target).collect();
-        let anchors = common.affinity.map(|affinity| affinity.anchors(&keys, &weights, first_member, &candidates));
-        let algorithm = AnyAlgorithm::new(common.algorithm, &weights, first_member, &candidates, sequence.clone());
-        Self { priority: entry.priority, candidates, algorithm, anchors, sequence }
+        let mut candidates = Vec::with_capacity(targets.len());
+        let mut shares = Vec::with_capacity(targets.len());
+        let mut endpoints = Vec::with_capacity(targets.len());
+        let mut next = first_member;
+        for (at, target) in targets.iter().enumerate() {
+            let weight = weights.get(at);
+            let usable = State::of(target.as_deref(), weight) == State::Usable;
+            let first = candidates.len();
+            for endpoint in places(target.as_ref()) {
+                let member = MemberIndex(next);
+                next += 1;
+                let Some(endpoint) = endpoint.filter(|_| usable) else { continue };
+                candidates.push(Candidate { load: Arc::clone(&endpoint.load), member, weight: weight as f32 });
+                endpoints.push(endpoint.as_ref());
+            }
+            let positions = first..candidates.len();
+            if !positions.is_empty() {
+                let count = positions.len() as f32;
+                candidates.iter_mut().skip(first).for_each(|candidate| candidate.weight /= count);
+                shares.push(Share::new(at, positions));
+            }
+        }
+        let anchors = common.affinity.map(|affinity| affinity.anchors(&endpoints, &weights, &shares));
+        let algorithm = AnyAlgorithm::new(common.algorithm, &weights, &shares, &candidates, sequence.clone());
+        Self { priority: entry.priority, candidates: candidates.into(), algorithm, anchors, sequence }
     }
 
     /// The level's candidates, as a request sees them that has `tried` some.

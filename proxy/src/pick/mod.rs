@@ -4,6 +4,7 @@
 //! affinity (who the request belongs to), algorithm. The first is settled once for each version of the table; the rest
 //! runs for each request and takes no lock, makes no system call and allocates nothing.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -14,7 +15,7 @@ use self::algorithm::{Because, Choice};
 use self::levels::{Common, Level};
 use self::sequence::{Run, Sequence};
 use self::states::State;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{TargetRuntime, places};
 use crate::request::RequestView;
 
 mod affinity;
@@ -32,11 +33,13 @@ mod levels;
 mod random;
 mod round_robin;
 mod sequence;
+mod shares;
 pub mod states;
 mod weighted_round_robin;
 mod weights;
 
-/// The position of a member in the flat list of all members of a pool, levels in order.
+/// The position of a member in the flat list of all members of a pool, levels in order. A Target with several endpoints
+/// is as many members, next to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberIndex(pub u32);
 
@@ -54,6 +57,7 @@ pub struct Balancer {
 #[derive(Debug)]
 struct Member {
     key: ObjectKey,
+    address: Option<SocketAddr>,
     priority: u16,
     weight: u8,
     state: State,
@@ -74,28 +78,38 @@ pub struct Picked {
 pub struct NoUsableTarget;
 
 impl Balancer {
-    /// A balancer over the members of `pool`: `endpoints` holds one entry per member, levels in order, `None` where the
-    /// Target is missing or unusable. `previous` hands on the sequence of the pool's last version.
-    pub fn new(pool: &Pool, endpoints: &[Option<Arc<Endpoint>>], previous: Option<&Self>) -> Self {
-        let entries = || pool.levels.iter().flat_map(|level| &level.members);
-        let affinity =
-            pool.affinity.as_ref().map(|affinity| Affinity::new(affinity, entries().map(|member| &member.target)));
-        let common = Common { algorithm: pool.algorithm, affinity: affinity.as_ref() };
-        let mut endpoints = endpoints.iter().cloned().chain(std::iter::repeat(None));
-        let mut levels = Vec::with_capacity(pool.levels.len());
-        let mut members = Vec::with_capacity(entries().count());
-        for entry in &pool.levels {
-            let first_member = members.len() as u32;
-            let endpoints: Vec<Option<Arc<Endpoint>>> = endpoints.by_ref().take(entry.members.len()).collect();
-            let sequence = previous.and_then(|previous| previous.sequence(entry.priority)).unwrap_or_default();
-            levels.push(Level::new(entry, &endpoints, first_member, common, sequence));
-            members.extend(entry.members.iter().zip(&endpoints).map(|(member, endpoint)| {
+    /// A balancer over the members of `pool`: `targets` holds one entry per member of the entry, levels in order, `None`
+    /// where the Target is missing or unusable. `previous` hands on the sequence of the pool's last version.
+    pub fn new(pool: &Pool, targets: &[Option<Arc<TargetRuntime>>], previous: Option<&Self>) -> Self {
+        let mut rest = targets;
+        let mut members = Vec::with_capacity(targets.len());
+        let mut entries = Vec::with_capacity(pool.levels.len());
+        for level in &pool.levels {
+            let (targets, others) = rest.split_at_checked(level.members.len()).unwrap_or((rest, &[]));
+            rest = others;
+            entries.push((level, targets, members.len() as u32));
+            for (at, member) in level.members.iter().enumerate() {
+                let target = targets.get(at).and_then(Option::as_ref);
                 let weight = member.weight.get();
-                let state = State::of(endpoint.as_deref(), weight.into());
-                Member { key: member.target.clone(), priority: entry.priority, weight, state }
-            }));
+                let state = State::of(target.map(AsRef::as_ref), weight.into());
+                members.extend(places(target).map(|endpoint| Member {
+                    key: member.target.clone(),
+                    address: endpoint.and_then(|endpoint| endpoint.address),
+                    priority: level.priority,
+                    weight,
+                    state,
+                }));
+            }
         }
-        Self { algorithm: pool.algorithm, levels: levels.into(), affinity, members: members.into() }
+        let ids = || members.iter().map(|member| affinity::endpoint_id(&member.key, member.address));
+        let affinity = pool.affinity.as_ref().map(|affinity| Affinity::new(affinity, ids()));
+        let common = Common { algorithm: pool.algorithm, affinity: affinity.as_ref() };
+        let level = |(entry, targets, first): (&sluicegate_table::Level, _, _)| {
+            let sequence = previous.and_then(|previous| previous.sequence(entry.priority)).unwrap_or_default();
+            Level::new(entry, targets, first, common, sequence)
+        };
+        let levels = entries.into_iter().map(level).collect();
+        Self { algorithm: pool.algorithm, levels, affinity, members: members.into() }
     }
 
     /// Whether the pick depends on the body of this request ([`crate::request::BodyFacts::conversation`]).

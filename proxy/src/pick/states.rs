@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use sluicegate_table::{TargetState, TrustRoots};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::TargetRuntime;
 
 /// Whether a member may get requests. Static for a version of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -24,13 +24,15 @@ pub enum State {
     TrustRootsMissing,
     /// Its weight is 0.
     NoWeight,
+    /// It is to be found at discovered addresses, and there is none: no pod of its Service is ready, say.
+    NoAddress,
 }
 
 impl State {
-    /// The state of a member with this endpoint and weight. What a person asked for is named before what is missing.
-    pub(crate) fn of(endpoint: Option<&Endpoint>, weight: u32) -> Self {
-        let Some(endpoint) = endpoint else { return Self::TargetMissing };
-        let target = &endpoint.target;
+    /// The state of a member with this Target and weight. What a person asked for is named before what is missing.
+    pub(crate) fn of(runtime: Option<&TargetRuntime>, weight: u32) -> Self {
+        let Some(runtime) = runtime else { return Self::TargetMissing };
+        let target = &runtime.target;
         match target.state {
             TargetState::Disabled => Self::Disabled,
             TargetState::Draining => Self::Draining,
@@ -39,6 +41,7 @@ impl State {
             }
             TargetState::Enabled if target.tls.roots == TrustRoots::Missing => Self::TrustRootsMissing,
             TargetState::Enabled if weight == 0 => Self::NoWeight,
+            TargetState::Enabled if runtime.endpoints.is_empty() => Self::NoAddress,
             TargetState::Enabled => Self::Usable,
         }
     }
@@ -54,6 +57,7 @@ impl fmt::Display for State {
             Self::CredentialMissing => "credential missing",
             Self::TrustRootsMissing => "trust roots missing",
             Self::NoWeight => "weight 0",
+            Self::NoAddress => "no ready address",
         })
     }
 }

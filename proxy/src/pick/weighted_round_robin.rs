@@ -4,6 +4,7 @@ use super::algorithm::{Algorithm, Because, Choice};
 use super::candidates::{Candidate, Candidates};
 use super::draw::Draw;
 use super::sequence::{Run, Sequence};
+use super::shares::{Share, divided};
 use super::weights::Weights;
 
 /// In place of a position: the slot's member is not usable.
@@ -13,22 +14,31 @@ const VACANT: u32 = u32::MAX;
 /// so the others keep their own slots, and every proxy that shares a sequence agrees about whose slot is whose.
 #[derive(Debug)]
 pub(crate) struct WeightedRoundRobin {
-    /// Positions of candidates.
+    /// Positions of candidates; where Targets have several, of shares.
     slots: Box<[u32]>,
+    divided: Option<Divided>,
     draw: Draw,
     sequence: Sequence,
 }
 
+/// The turns of Targets that have several endpoints.
+#[derive(Debug)]
+struct Divided {
+    shares: Box<[Share]>,
+    /// For each slot, how many before it are the same Target's, and how many are in all.
+    turns: Box<[(u32, u32)]>,
+}
+
 impl WeightedRoundRobin {
-    /// Turns by `weights` that go on with `sequence`. `weights` are those of all members of the level, of which
-    /// `first_member` is the first; `candidates` the usable ones.
-    pub(crate) fn new(weights: &Weights, first_member: u32, candidates: &[Candidate], sequence: Sequence) -> Self {
-        let slots = weights.order().into_iter().map(|member| {
-            candidates
-                .binary_search_by_key(&(first_member + member as u32), |candidate| candidate.member.0)
-                .map_or(VACANT, |position| position as u32)
-        });
-        Self { slots: slots.collect(), draw: Draw::new(candidates), sequence }
+    /// Turns by `weights` that go on with `sequence`. `weights` are those of all members of the level, `shares` those of
+    /// the usable ones, who have these `candidates`.
+    pub(crate) fn new(weights: &Weights, shares: &[Share], candidates: &[Candidate], sequence: Sequence) -> Self {
+        let order = weights.order();
+        // Where each Target has one candidate, a share has the position of its candidate.
+        let share = |member: &usize| shares.binary_search_by_key(member, |share| share.member);
+        let slots = order.iter().map(|member| share(member).map_or(VACANT, |at| at as u32)).collect();
+        let divided = divided(shares).map(|shares| Divided { shares, turns: turns(&order) });
+        Self { slots, divided, draw: Draw::new(candidates), sequence }
     }
 
     /// The choice among the free candidates for which `wanted` holds.
@@ -40,9 +50,17 @@ impl WeightedRoundRobin {
     ) -> Option<Choice> {
         let turn = self.sequence.turn(run);
         let slot = (turn % self.slots.len().max(1) as u64) as usize;
-        let position = self.slots.get(slot).copied().unwrap_or(VACANT) as usize;
-        if among.free(position) && wanted(position) {
-            return Some(Choice { position, because: Because::Turn });
+        let at = self.slots.get(slot).copied().unwrap_or(VACANT) as usize;
+        let fits = |position: usize| among.free(position) && wanted(position);
+        match &self.divided {
+            None if fits(at) => return Some(Choice { position: at, because: Because::Turn }),
+            None => {}
+            Some(divided) => {
+                let round = turn / self.slots.len().max(1) as u64;
+                if let Some(choice) = divided.choose(slot, at, round, fits) {
+                    return Some(choice);
+                }
+            }
         }
         self.draw.among(among, wanted).map(|position| Choice { position, because: Because::StandsIn })
     }
@@ -51,6 +69,27 @@ impl WeightedRoundRobin {
     pub(crate) fn draw(&self) -> &Draw {
         &self.draw
     }
+}
+
+impl Divided {
+    /// The choice within the Target that the slot belongs to, the slots having been gone through `round` times.
+    fn choose(&self, slot: usize, share: usize, round: u64, fits: impl Fn(usize) -> bool) -> Option<Choice> {
+        let (before, in_all) = self.turns.get(slot)?;
+        self.shares.get(share)?.turn(round * u64::from(*in_all) + u64::from(*before), fits)
+    }
+}
+
+/// For each slot of an order, how many before it are the same member's, and how many are in all.
+fn turns(order: &[usize]) -> Box<[(u32, u32)]> {
+    let mut counts = vec![0; order.iter().max().map_or(0, |last| last + 1)];
+    let mut count = |member: &usize| {
+        let count: &mut u32 = counts.get_mut(*member)?;
+        *count += 1;
+        Some(*count - 1)
+    };
+    let before: Vec<u32> = order.iter().map(|member| count(member).unwrap_or(0)).collect();
+    let in_all = |member: &usize| counts.get(*member).copied().unwrap_or(1);
+    before.into_iter().zip(order.iter().map(in_all)).collect()
 }
 
 impl Algorithm for WeightedRoundRobin {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use sluicegate_table::Table;
+use sluicegate_table::watch::Refusal;
 
 use super::snapshot::Snapshot;
-use crate::matching::BadPattern;
 
 /// The snapshot in force. Workers compare [`Current::generation`] once per request and load the snapshot only when it
 /// has grown.
@@ -29,16 +29,15 @@ impl Default for Current {
 }
 
 impl Current {
-    /// Builds the snapshot of `table` and puts it in force. Only one caller at a time may apply.
-    ///
-    /// # Errors
-    /// When a pattern of the table cannot be compiled; the snapshot in force stays.
-    pub fn apply(&self, table: Arc<Table>) -> Result<(), BadPattern> {
-        let next = Snapshot::build(table, &self.snapshot.load())?;
+    /// Builds the snapshot of `table` and puts it in force. Only one caller at a time may apply. Gives the entries that
+    /// cannot be used (a regular expression over the limits, say): what was in force under their names stays in force.
+    #[must_use = "what is refused must be reported"]
+    pub fn apply(&self, table: Arc<Table>) -> Vec<Refusal> {
+        let (next, refused) = Snapshot::build(table, &self.snapshot.load());
         self.snapshot.store(Arc::new(next));
         self.generation.fetch_add(1, Ordering::Release);
         self.applying.notify_waiters();
-        Ok(())
+        refused
     }
 
     /// The snapshot in force.

@@ -10,3 +10,6 @@ mod snapshot;
 pub use current::Current;
 pub use pool::{MemberRuntime, PoolRuntime, Reach};
 pub use snapshot::{RouteRuntime, Snapshot};
+
+#[cfg(test)]
+mod tests;

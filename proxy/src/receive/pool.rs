@@ -1,11 +1,12 @@
 //! A pool at run time: its balancer, and for each member the endpoint and the link that leads to it.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sluicegate_table::{ObjectKey, Pool};
+use sluicegate_table::{ObjectKey, Pool, Target};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, TargetRuntime, places};
 use crate::forward::headers::{HeaderRewrite, UnusableHeaders};
 use crate::forward::upstream::Link;
 use crate::pick::{Balancer, MemberIndex};
@@ -19,60 +20,70 @@ pub struct PoolRuntime {
     pub pool: Arc<Pool>,
     /// Picks the target of each request.
     pub balancer: Balancer,
-    members: Vec<MemberRuntime>,
+    /// Of each member of the entry, levels in order.
+    targets: Box<[Option<Arc<TargetRuntime>>]>,
+    members: Box<[MemberRuntime]>,
 }
 
-/// A member of a pool at run time.
+/// A member of a pool at run time: an endpoint. A Target with several is as many members.
 #[derive(Debug)]
 pub struct MemberRuntime {
     /// The Target's key.
     pub target: ObjectKey,
-    /// `None` while the Target does not exist.
+    /// `None` while the Target does not exist, or has no address.
     pub reach: Option<Reach>,
 }
 
 /// How a member is reached.
 #[derive(Debug)]
 pub struct Reach {
-    /// The target and its counters.
+    /// The endpoint and its counters.
     pub endpoint: Arc<Endpoint>,
     /// The connections to it, on this pool's terms.
     pub link: Arc<Link>,
-    /// The target's own headers and credential.
-    pub rewrite: Result<HeaderRewrite, UnusableHeaders>,
+    /// The Target's own headers and credential, shared by its endpoints.
+    pub rewrite: Arc<Rewrite>,
 }
+
+/// A Target's headers and credential, or why nothing can be sent with them.
+type Rewrite = Result<HeaderRewrite, UnusableHeaders>;
 
 impl PoolRuntime {
     /// The pool of `last` where nothing changed, else a new one that takes over counters, sequence and links.
     pub(super) fn shared_or_new(
         key: &ObjectKey,
         pool: &Arc<Pool>,
-        find: impl Fn(&ObjectKey) -> Option<Arc<Endpoint>>,
+        find: impl Fn(&ObjectKey) -> Option<Arc<TargetRuntime>>,
         last: Option<&Arc<Self>>,
     ) -> Arc<Self> {
         let names = || pool.levels.iter().flat_map(|level| &level.members).map(|member| &member.target);
-        let endpoints: Vec<Option<Arc<Endpoint>>> = names().map(find).collect();
+        let targets: Box<[Option<Arc<TargetRuntime>>]> = names().map(find).collect();
         if let Some(last) = last
             && last.pool == *pool
-            && last.members.iter().zip(&endpoints).all(|(member, endpoint)| member.leads_to(endpoint.as_ref()))
+            && last.targets.iter().zip(&targets).all(|(last, now)| same(last.as_ref(), now.as_ref()))
         {
             return Arc::clone(last);
         }
-        let before: HashMap<&ObjectKey, &Reach> = last
+        let before: HashMap<(&ObjectKey, Option<SocketAddr>), &Reach> = last
             .iter()
             .flat_map(|last| &last.members)
-            .filter_map(|member| Some((&member.target, member.reach.as_ref()?)))
+            .filter_map(|member| member.reach.as_ref())
+            .map(|reach| ((&reach.endpoint.key, reach.endpoint.address), reach))
             .collect();
-        let members: Vec<MemberRuntime> = names()
-            .zip(&endpoints)
-            .map(|(key, endpoint)| {
-                let before = before.get(key).copied();
-                let reach = endpoint.as_ref().map(|endpoint| Reach::new(endpoint, pool, before));
-                MemberRuntime { target: key.clone(), reach }
-            })
-            .collect();
-        let balancer = Balancer::new(pool, &endpoints, last.map(|last| &last.balancer));
-        Arc::new(Self { key: key.clone(), pool: Arc::clone(pool), balancer, members })
+        let mut members = Vec::with_capacity(targets.len());
+        for (key, target) in names().zip(&targets) {
+            let mut rewrite: Option<Arc<Rewrite>> = None;
+            for endpoint in places(target.as_ref()) {
+                let reach = endpoint.map(|endpoint| {
+                    let before = before.get(&(key, endpoint.address)).copied();
+                    let rewrite = rewrite.get_or_insert_with(|| rewrite_for(&endpoint.target, before));
+                    Reach::new(endpoint, rewrite, pool, before)
+                });
+                members.push(MemberRuntime { target: key.clone(), reach });
+            }
+        }
+        let balancer = Balancer::new(pool, &targets, last.map(|last| &last.balancer));
+        Arc::new(Self { key: key.clone(), pool: Arc::clone(pool), balancer, targets, members: members.into() })
     }
 
     /// The members, levels in order.
@@ -85,30 +96,32 @@ impl PoolRuntime {
         self.members.get(index.0 as usize).and_then(|member| member.reach.as_ref())
     }
 
-    /// The endpoint of a member.
-    pub(super) fn endpoint(&self, target: &ObjectKey) -> Option<&Arc<Endpoint>> {
-        self.reach(target).map(|reach| &reach.endpoint)
-    }
-
-    fn reach(&self, target: &ObjectKey) -> Option<&Reach> {
-        self.members.iter().find(|member| member.target == *target).and_then(|member| member.reach.as_ref())
+    /// The Target of a member of the entry.
+    pub(super) fn target(&self, target: &ObjectKey) -> Option<&Arc<TargetRuntime>> {
+        let names = self.pool.levels.iter().flat_map(|level| &level.members).map(|member| &member.target);
+        names.zip(&self.targets).find(|(name, _)| *name == target).and_then(|(_, target)| target.as_ref())
     }
 }
 
-impl MemberRuntime {
-    fn leads_to(&self, endpoint: Option<&Arc<Endpoint>>) -> bool {
-        match (&self.reach, endpoint) {
-            (Some(reach), Some(endpoint)) => Arc::ptr_eq(&reach.endpoint, endpoint),
-            (None, None) => true,
-            _ => false,
-        }
+fn same(last: Option<&Arc<TargetRuntime>>, now: Option<&Arc<TargetRuntime>>) -> bool {
+    match (last, now) {
+        (Some(last), Some(now)) => Arc::ptr_eq(last, now),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// The headers of a Target, which those of the last version may serve for.
+fn rewrite_for(target: &Arc<Target>, last: Option<&Reach>) -> Arc<Rewrite> {
+    match last {
+        Some(last) if Arc::ptr_eq(&last.endpoint.target, target) => Arc::clone(&last.rewrite),
+        _ => Arc::new(HeaderRewrite::for_target(target)),
     }
 }
 
 impl Reach {
-    fn new(endpoint: &Arc<Endpoint>, pool: &Pool, last: Option<&Self>) -> Self {
-        let target = &endpoint.target;
-        let link = Link::shared_or_new(target, pool, last.map(|last| &last.link));
-        Self { endpoint: Arc::clone(endpoint), link, rewrite: HeaderRewrite::for_target(target) }
+    fn new(endpoint: &Arc<Endpoint>, rewrite: &Arc<Rewrite>, pool: &Pool, last: Option<&Self>) -> Self {
+        let link = Link::shared_or_new(&endpoint.target, endpoint.address, pool, last.map(|last| &last.link));
+        Self { endpoint: Arc::clone(endpoint), link, rewrite: Arc::clone(rewrite) }
     }
 }

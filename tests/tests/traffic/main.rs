@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 #![allow(clippy::format_collect, clippy::format_push_string, clippy::similar_names)]
 
+mod addresses;
 mod balancing;
 mod bodies;
 mod connections;

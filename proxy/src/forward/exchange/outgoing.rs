@@ -55,7 +55,7 @@ impl Outgoing {
         let link = reached.connections.link();
         let (authority, host) = link.authority().ok_or(Reason::InvalidConfiguration)?;
         let route_edits = routed.route.rewrite.as_ref().map_err(|_| Reason::InvalidConfiguration)?;
-        let target_edits = reach.rewrite.as_ref().map_err(|_| Reason::InvalidConfiguration)?;
+        let target_edits = (*reach.rewrite).as_ref().map_err(|_| Reason::InvalidConfiguration)?;
         let http2 = reached.http2();
 
         let asked = asked_host(parts);

@@ -97,7 +97,10 @@ impl Dialer {
         let alpn = if upgrade { Alpn::Http1 } else { Alpn::Http2OrHttp1 };
         match &terms.egress_proxy {
             None => {
-                let tcp = self.connect(&terms.host, terms.port, terms.connections.connect_timeout).await?;
+                let tcp = match terms.address {
+                    Some(address) => connect_to(address.ip(), address.port()).await.map_err(ForwardError::Connect)?,
+                    None => self.connect(&terms.host, terms.port, terms.connections.connect_timeout).await?,
+                };
                 if !tls {
                     return Ok((UpstreamStream::Plain(tcp), http2));
                 }
@@ -107,7 +110,7 @@ impl Dialer {
             }
             Some(proxy) => {
                 let tcp = self.connect(&proxy.host, proxy.port, terms.connections.connect_timeout).await?;
-                if terms.protocol == Protocol::Http {
+                if link.absolute_form() {
                     return Ok((UpstreamStream::Plain(tcp), false));
                 }
                 let tunnel = tunnel(link, proxy, tcp).await?;
@@ -178,7 +181,7 @@ async fn tunnel(
     });
     let host = &link.terms.host;
     let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let authority = format!("{host}:{}", link.terms.port);
+    let authority = link.terms.address.map_or_else(|| format!("{host}:{}", link.terms.port), |at| at.to_string());
     let request = Request::connect(&authority)
         .header(http::header::HOST, &authority)
         .body(Empty::new())

@@ -1,5 +1,6 @@
-//! A link: one target on one pool's terms, shared by all workers.
+//! A link: one endpoint of a target on one pool's terms, shared by all workers.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +15,7 @@ use crate::tls::{Alpn, TargetTls, TargetTlsCache, TargetTlsError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkId(u64);
 
-/// One target on one pool's terms. An edit that changes neither keeps the link, and with it the open connections.
+/// One endpoint of a target on one pool's terms. An edit that changes neither keeps the link, and with it the open connections.
 #[derive(Debug)]
 pub struct Link {
     pub(super) id: LinkId,
@@ -31,6 +32,9 @@ pub struct Link {
 /// Everything that decides whether a connection serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Terms {
+    /// Where connections go, where that has been discovered; `None`: to what the host resolves to. What is said over them
+    /// (`Host`, SNI) names the host all the same.
+    pub(super) address: Option<SocketAddr>,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) protocol: Protocol,
@@ -41,9 +45,15 @@ pub(super) struct Terms {
 
 impl Link {
     /// The link of `last` where the terms are the same, else a new one.
-    pub(crate) fn shared_or_new(target: &Target, pool: &Pool, last: Option<&Arc<Self>>) -> Arc<Self> {
+    pub(crate) fn shared_or_new(
+        target: &Target,
+        address: Option<SocketAddr>,
+        pool: &Pool,
+        last: Option<&Arc<Self>>,
+    ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let terms = Terms {
+            address,
             host: target.host.clone(),
             port: target.port,
             protocol: target.protocol,
@@ -109,9 +119,11 @@ impl Link {
         }
     }
 
-    /// Whether requests name the target in absolute form, because a forward proxy reads them.
+    /// Whether requests name the target in absolute form, because a forward proxy reads them. Not for one of several
+    /// addresses: the proxy would send them to any.
     pub(crate) fn absolute_form(&self) -> bool {
-        self.terms.egress_proxy.is_some() && self.terms.protocol == Protocol::Http
+        let terms = &self.terms;
+        terms.egress_proxy.is_some() && terms.protocol == Protocol::Http && terms.address.is_none()
     }
 }
 

@@ -69,7 +69,7 @@ async fn ready_while_a_table_is_in_force_and_the_process_is_not_stopping() {
     assert_eq!(get(address, "/healthz").await.0, 200);
     let (status, _, body) = get(address, "/readyz").await;
     assert_eq!((status, body.as_str()), (503, "not ready: no table is in force yet\n"));
-    observed.current.apply(table()).unwrap();
+    assert_eq!(observed.current.apply(table()), []);
     let (status, _, body) = get(address, "/readyz").await;
     assert_eq!((status, body.as_str()), (200, "ready: table version 4\n"));
     observed.stop();
@@ -81,7 +81,7 @@ async fn ready_while_a_table_is_in_force_and_the_process_is_not_stopping() {
 #[tokio::test]
 async fn metrics_come_in_the_format_asked_for() {
     let observed = observed();
-    observed.current.apply(table()).unwrap();
+    assert_eq!(observed.current.apply(table()), []);
     let address = serve(admin(observed)).await;
     let (status, head, body) = get(address, "/metrics").await;
     assert_eq!(status, 200);
@@ -100,7 +100,7 @@ async fn metrics_come_in_the_format_asked_for() {
 #[tokio::test]
 async fn the_table_and_explanations_show_no_secret() {
     let observed = observed();
-    observed.current.apply(table()).unwrap();
+    assert_eq!(observed.current.apply(table()), []);
     let address = serve(admin(observed)).await;
     let (_, _, table) = get(address, "/table").await;
     let parsed: Value = serde_json::from_str(&table).unwrap();
@@ -117,7 +117,7 @@ async fn the_table_and_explanations_show_no_secret() {
 #[tokio::test]
 async fn explains_what_a_query_or_a_body_describes() {
     let observed = observed();
-    observed.current.apply(table()).unwrap();
+    assert_eq!(observed.current.apply(table()), []);
     let address = serve(admin(observed)).await;
     let query =
         "/explain?method=POST&url=http%3A%2F%2Fh.test%2Fx%3Fa%3D1&header=X-A:+b&header=X-A:+c&clientIP=192.0.2.7";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::net::SocketAddr;
 
 use sluicegate_table::ObjectKey;
 
@@ -58,24 +59,29 @@ impl Gauges for Current {
     fn targets(&self) -> Vec<TargetGauges> {
         let snapshot = self.load();
         let members = snapshot.pools().flat_map(|pool| pool.members());
-        // A Target of several pools is one endpoint.
-        let endpoints: BTreeMap<&ObjectKey, u32> = members
+        // Pools that share a Target share its endpoints, each of which counts once.
+        let endpoints: BTreeMap<(&ObjectKey, Option<SocketAddr>), u32> = members
             .filter_map(|member| member.reach.as_ref())
-            .map(|reach| (&reach.endpoint.key, reach.endpoint.load.in_flight()))
+            .map(|reach| ((&reach.endpoint.key, reach.endpoint.address), reach.endpoint.load.in_flight()))
             .collect();
-        endpoints.into_iter().map(|(target, in_flight)| TargetGauges { target: target.clone(), in_flight }).collect()
+        let mut targets: BTreeMap<&ObjectKey, u32> = BTreeMap::new();
+        for ((target, _), in_flight) in endpoints {
+            *targets.entry(target).or_default() += in_flight;
+        }
+        targets.into_iter().map(|(target, in_flight)| TargetGauges { target: target.clone(), in_flight }).collect()
     }
 
     fn upstream_targets(&self) -> Vec<UpstreamTargetGauges> {
         let snapshot = self.load();
-        let mut members = BTreeMap::new();
+        let mut members: BTreeMap<(&ObjectKey, &ObjectKey), ConnectionCounts> = BTreeMap::new();
         for pool in snapshot.pools() {
             for member in pool.members() {
                 let Some(reach) = &member.reach else { continue };
                 let (open, idle) = (u64::from(reach.link.open()), u64::from(reach.link.idle()));
-                let pending = u64::from(reach.link.pending());
-                let connections = ConnectionCounts { active: open.saturating_sub(idle), idle, pending };
-                members.insert((&pool.key, &member.target), connections);
+                let counts = members.entry((&pool.key, &member.target)).or_default();
+                counts.active += open.saturating_sub(idle);
+                counts.idle += idle;
+                counts.pending += u64::from(reach.link.pending());
             }
         }
         let numbers = |((upstream, target), connections): ((&ObjectKey, &ObjectKey), _)| UpstreamTargetGauges {

@@ -1,18 +1,16 @@
 //! Affinity by a cookie that Sluicegate sets.
 //!
-//! The cookie holds a hash of the target's key: it says nothing of names or addresses, and any proxy can read what
-//! another one set.
+//! The cookie holds a hash of the target's key, and of its address where that is one of several: no names or addresses,
+//! and any proxy can read what another one set.
 
 use std::fmt;
 use std::time::Duration;
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
-use sluicegate_table::ObjectKey;
 
 use super::super::MemberIndex;
 use super::super::candidates::Candidates;
-use super::member_id;
 use crate::request::RequestView;
 
 /// Recognises clients by a cookie that names their target.
@@ -50,10 +48,10 @@ impl Ids {
 
 impl CookieAffinity {
     /// Affinity by the cookie `name`, kept by clients for `ttl` (for their session where that is `None`).
-    pub(crate) fn new<'a>(name: &str, ttl: Option<Duration>, keys: impl Iterator<Item = &'a ObjectKey>) -> Self {
+    pub(crate) fn new(name: &str, ttl: Option<Duration>, ids: impl Iterator<Item = u64>) -> Self {
         let max_age = ttl.map(|ttl| format!("; Max-Age={}", ttl.as_secs())).unwrap_or_default();
-        let values = keys.map(|key| {
-            let plain = format!("{name}={:016x}; Path=/{max_age}; HttpOnly; SameSite=Lax", member_id(key));
+        let values = ids.map(|id| {
+            let plain = format!("{name}={id:016x}; Path=/{max_age}; HttpOnly; SameSite=Lax");
             let tls = HeaderValue::try_from(format!("{plain}; Secure")).ok();
             SetCookie { plain: HeaderValue::try_from(plain).ok(), tls }
         });

@@ -1,13 +1,17 @@
 //! Affinity: requests that belong together go to the same target.
 //!
 //! A cookie names its target; everything else is hashed to a place on a ring. Both work within the level that is in use and
-//! among its usable members, and both depend only on the targets' keys and weights, so every proxy decides alike.
+//! among its usable members, and both depend only on the targets' keys, addresses and weights, so every proxy decides
+//! alike.
 
 mod client_ip;
 mod conversation;
 mod cookie;
 mod header;
+mod places;
 mod ring;
+
+use std::net::SocketAddr;
 
 use http::HeaderValue;
 use sluicegate_table::ObjectKey;
@@ -17,10 +21,12 @@ use self::client_ip::ClientIpAffinity;
 use self::conversation::ConversationAffinity;
 use self::cookie::{CookieAffinity, Ids};
 use self::header::HeaderAffinity;
-use self::ring::Ring;
+use self::places::Places;
 use super::MemberIndex;
-use super::candidates::{Candidate, Candidates};
+use super::candidates::Candidates;
+use super::shares::Share;
 use super::weights::Weights;
+use crate::endpoint::Endpoint;
 use crate::request::RequestView;
 
 /// What a pool recognises requests by that belong together.
@@ -36,14 +42,14 @@ pub(crate) enum Affinity {
 #[derive(Debug)]
 pub(crate) enum Anchors {
     Ids(Ids),
-    Ring(Ring),
+    Places(Places),
 }
 
 impl Affinity {
-    /// The affinity of a pool whose members, levels in order, have these keys.
-    pub(crate) fn new<'a>(affinity: &sluicegate_table::Affinity, keys: impl Iterator<Item = &'a ObjectKey>) -> Self {
+    /// The affinity of a pool whose members, levels in order, have these [ids](endpoint_id).
+    pub(crate) fn new(affinity: &sluicegate_table::Affinity, ids: impl Iterator<Item = u64>) -> Self {
         match affinity {
-            sluicegate_table::Affinity::Cookie { name, ttl } => Self::Cookie(CookieAffinity::new(name, *ttl, keys)),
+            sluicegate_table::Affinity::Cookie { name, ttl } => Self::Cookie(CookieAffinity::new(name, *ttl, ids)),
             sluicegate_table::Affinity::Header { name } => Self::Header(HeaderAffinity::new(name)),
             sluicegate_table::Affinity::ClientIp => Self::ClientIp(ClientIpAffinity),
             sluicegate_table::Affinity::Conversation { header } => {
@@ -52,23 +58,16 @@ impl Affinity {
         }
     }
 
-    /// What finds the `candidates` of a level again; `keys` and `weights` are those of all its members, of which
-    /// `first_member` is the first.
-    pub(crate) fn anchors(
-        &self,
-        keys: &[&ObjectKey],
-        weights: &Weights,
-        first_member: u32,
-        candidates: &[Candidate],
-    ) -> Anchors {
-        let members = candidates.iter().enumerate().filter_map(|(position, candidate)| {
-            let key = keys.get((candidate.member.0 - first_member) as usize)?;
-            Some((member_id(key), candidate.weight, position as u32))
-        });
+    /// What finds the candidates of a level again, who lead to these `endpoints`; `weights` are those of all its members,
+    /// `shares` those of the usable ones.
+    pub(crate) fn anchors(&self, endpoints: &[&Endpoint], weights: &Weights, shares: &[Share]) -> Anchors {
         match self {
-            Self::Cookie(_) => Anchors::Ids(Ids::new(members.map(|(id, _, position)| (id, position)))),
+            Self::Cookie(_) => {
+                let ids = endpoints.iter().map(|endpoint| endpoint_id(&endpoint.key, endpoint.address));
+                Anchors::Ids(Ids::new(ids.zip(0..)))
+            }
             Self::Header(_) | Self::ClientIp(_) | Self::Conversation(_) => {
-                Anchors::Ring(Ring::new(members, weights.max()))
+                Anchors::Places(Places::new(endpoints, weights, shares))
             }
         }
     }
@@ -77,7 +76,7 @@ impl Affinity {
     pub(crate) fn find(&self, anchors: &Anchors, request: &RequestView<'_>, among: &Candidates<'_>) -> Option<usize> {
         match (self, anchors) {
             (Self::Cookie(cookie), Anchors::Ids(ids)) => cookie.find(ids, request, among),
-            (_, Anchors::Ring(ring)) => ring.find(self.hash(request)?, among),
+            (_, Anchors::Places(places)) => places.find(self.hash(request)?, among),
             (_, Anchors::Ids(_)) => None,
         }
     }
@@ -126,9 +125,12 @@ impl std::fmt::Display for Affinity {
     }
 }
 
-/// What stands for a target, on the ring and in cookies: the same on every proxy and after every restart.
-fn member_id(key: &ObjectKey) -> u64 {
-    xxh3_64(key.to_string().as_bytes())
+/// What stands for an endpoint, on rings and in cookies: the same on every proxy and after every restart.
+pub(super) fn endpoint_id(key: &ObjectKey, address: Option<SocketAddr>) -> u64 {
+    match address {
+        None => xxh3_64(key.to_string().as_bytes()),
+        Some(address) => xxh3_64(format!("{key} {address}").as_bytes()),
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Consistent hashing: a ring of hashes on which each member has points in proportion to its weight.
 //!
-//! A request belongs to the first point at or after its hash. A member that leaves takes only its own points along, so only
+//! A request belongs to the first point at or after its hash. A member is a Target, or an endpoint of one Target. One that leaves takes only its own points along, so only
 //! its own requests move; one that joins takes only those that are its own from then on. Points depend on the member's key
 //! alone, and a member of the greatest weight always has [`POINTS`], however many members there are: a number that
 //! depended on theirs would move requests between members that stay.
 
-use super::super::candidates::Candidates;
 use super::super::fast_random::mix;
 
 /// Points of a member of the greatest weight. Shares are then even to about 1/√256 = 6 %.
@@ -54,8 +53,8 @@ impl Ring {
         Self { points: points.into(), index, shift }
     }
 
-    /// The free candidate that a hash belongs to: the one of the next point, or of the next after that, all around.
-    pub(crate) fn find(&self, hash: u64, among: &Candidates<'_>) -> Option<usize> {
+    /// What a hash belongs to: what `free` makes of the position of the next point, or of the next after that, all around.
+    pub(crate) fn find(&self, hash: u64, free: impl Fn(usize) -> Option<usize>) -> Option<usize> {
         // Hashes of request values are mixed apart from those of members.
         let hash = (mix(hash) >> 32) as u32;
         let upper = u64::from(hash) >> self.shift;
@@ -63,7 +62,7 @@ impl Ring {
         let (before, after) = self.points.split_at_checked(start)?;
         let ahead = after.iter().skip_while(|point| point.hash < hash);
         let around = before.iter().chain(after);
-        ahead.chain(around).map(|point| point.position as usize).find(|position| among.free(*position))
+        ahead.chain(around).find_map(|point| free(point.position as usize))
     }
 }
 

@@ -74,9 +74,9 @@ fn a_single_member_is_picked_until_tried() {
 fn members_without_endpoint_and_pools_without_members_are_no_trouble() {
     for algorithm in ALGORITHMS {
         let mut fixture = Fixture::new(algorithm, &[50, 50]);
-        fixture.endpoints[0] = None;
+        fixture.targets[0] = None;
         assert_eq!(pick_untried(&fixture.balancer(), &[]), 1);
-        fixture.endpoints.clear();
+        fixture.targets.clear();
         assert_eq!(try_pick(&fixture.balancer(), &[]), Err(NoUsableTarget));
         fixture.pool.levels.clear();
         assert_eq!(try_pick(&fixture.balancer(), &[]), Err(NoUsableTarget));
@@ -86,7 +86,7 @@ fn members_without_endpoint_and_pools_without_members_are_no_trouble() {
 #[test]
 fn states_say_why() {
     let mut fixture = Fixture::new(Algorithm::RoundRobin, &[1; 8]);
-    fixture.endpoints[1] = None;
+    fixture.targets[1] = None;
     fixture.state(2, TargetState::Disabled);
     fixture.state(3, TargetState::Draining);
     let without_value = Credential { header: "authorization".into(), value: None };

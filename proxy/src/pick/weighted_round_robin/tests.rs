@@ -100,7 +100,7 @@ fn an_edit_goes_on_with_the_sequence() {
     let mut counts = count(2, 37, || pick(&first));
     // Another edit of the same pool: the hundred that is under way is completed exactly, even by workers that still pick
     // from the version before.
-    let second = Balancer::new(&fixture.pool, &fixture.endpoints, Some(&first));
+    let second = Balancer::new(&fixture.pool, &fixture.targets, Some(&first));
     for picks in [count(2, 21, || pick(&second)), count(2, 2, || pick(&first)), count(2, 40, || pick(&second))] {
         counts = counts.iter().zip(picks).map(|(sum, count)| sum + count).collect();
     }
@@ -108,7 +108,7 @@ fn an_edit_goes_on_with_the_sequence() {
     // New weights: exact from the first request on.
     fixture.pool.levels[0].members[0].weight = Weight::try_from(5).unwrap();
     fixture.pool.levels[0].members[1].weight = Weight::try_from(95).unwrap();
-    let third = Balancer::new(&fixture.pool, &fixture.endpoints, Some(&second));
+    let third = Balancer::new(&fixture.pool, &fixture.targets, Some(&second));
     assert_eq!(third.sequence(1).unwrap().turn(Run::Dry), 100);
     assert_eq!(count(2, 100, || pick(&third)), [5, 95]);
 }
@@ -120,10 +120,10 @@ fn a_level_that_was_out_of_use_goes_on_with_its_sequence() {
     pick(&first);
     fixture.state(0, TargetState::Disabled);
     fixture.state(1, TargetState::Disabled);
-    let second = Balancer::new(&fixture.pool, &fixture.endpoints, Some(&first));
+    let second = Balancer::new(&fixture.pool, &fixture.targets, Some(&first));
     fixture.state(0, TargetState::Enabled);
     fixture.state(1, TargetState::Enabled);
-    let third = Balancer::new(&fixture.pool, &fixture.endpoints, Some(&second));
+    let third = Balancer::new(&fixture.pool, &fixture.targets, Some(&second));
     assert_eq!(third.sequence(1).unwrap().turn(Run::Dry), 1);
 }
 

@@ -11,7 +11,7 @@ use sluicegate_table::{Affinity, Algorithm, ObjectKey, TargetState};
 
 use super::{parse_id, values};
 use crate::pick::MemberIndex;
-use crate::pick::affinity::member_id;
+use crate::pick::affinity::endpoint_id;
 use crate::pick::fixture::{Client, Fixture, count};
 
 fn fixture(weights: &[u8], ttl: Option<Duration>) -> Fixture {
@@ -23,7 +23,7 @@ fn with_cookie(header: &str) -> Client {
 }
 
 fn id(member: usize) -> String {
-    format!("{:016x}", member_id(&ObjectKey::new("default", format!("t{member}"))))
+    format!("{:016x}", endpoint_id(&ObjectKey::new("default", format!("t{member}")), None))
 }
 
 #[test]

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{POINTS, Ring};
 use crate::endpoint::Load;
 use crate::pick::MemberIndex;
-use crate::pick::affinity::member_id;
+use crate::pick::affinity::endpoint_id;
 use crate::pick::candidates::{Candidate, Candidates};
 
 const KEYS: u32 = 4000;
@@ -23,9 +23,13 @@ type Member = (u32, u32);
 fn ring(members: &[Member]) -> Ring {
     let greatest = members.iter().map(|(_, weight)| *weight).max().unwrap();
     let entry = |(position, (number, weight)): (usize, &Member)| {
-        (member_id(&ObjectKey::new("default", format!("target-{number}"))), *weight, position as u32)
+        (endpoint_id(&ObjectKey::new("default", format!("target-{number}")), None), *weight, position as u32)
     };
     Ring::new(members.iter().enumerate().map(entry), greatest)
+}
+
+fn free<'a>(among: &'a Candidates<'a>) -> impl Fn(usize) -> Option<usize> + 'a {
+    |position| among.free(position).then_some(position)
 }
 
 /// The number of the member that each key belongs to.
@@ -36,12 +40,12 @@ fn homes(members: &[Member], tried: &[MemberIndex]) -> Vec<u32> {
         .map(|(at, (_, weight))| Candidate {
             load: Arc::new(Load::default()),
             member: MemberIndex(at as u32),
-            weight: *weight,
+            weight: *weight as f32,
         })
         .collect();
     let ring = ring(members);
     let among = Candidates { all: &candidates, tried, now: Instant::now() };
-    (0..KEYS).map(|key| members[ring.find(xxh3_64(&key.to_le_bytes()), &among).unwrap()].0).collect()
+    (0..KEYS).map(|key| members[ring.find(xxh3_64(&key.to_le_bytes()), free(&among)).unwrap()].0).collect()
 }
 
 fn equal(count: u32) -> Vec<Member> {
@@ -131,13 +135,13 @@ fn the_whole_ring_is_covered() {
     let members = equal(2);
     let ring = ring(&members);
     let candidates: Vec<Candidate> =
-        (0..2).map(|at| Candidate { load: Arc::new(Load::default()), member: MemberIndex(at), weight: 1 }).collect();
+        (0..2).map(|at| Candidate { load: Arc::new(Load::default()), member: MemberIndex(at), weight: 1.0 }).collect();
     let among = Candidates { all: &candidates, tried: &[], now: Instant::now() };
-    assert!((0..100_000_u64).all(|key| ring.find(key, &among).is_some()));
+    assert!((0..100_000_u64).all(|key| ring.find(key, free(&among)).is_some()));
     assert!(ring.points.is_sorted_by_key(|point| point.hash));
     assert_eq!(ring.points.len(), 2 * POINTS as usize);
     let all_tried = Candidates { tried: &[MemberIndex(0), MemberIndex(1)], ..among };
-    assert_eq!(ring.find(1, &all_tried), None);
+    assert_eq!(ring.find(1, free(&all_tried)), None);
     let empty = Ring::new(std::iter::empty(), 0);
-    assert_eq!(empty.find(1, &Candidates { all: &[], ..among }), None);
+    assert_eq!(empty.find(1, free(&Candidates { all: &[], ..among })), None);
 }
