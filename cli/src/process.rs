@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -40,16 +41,18 @@ pub(crate) fn on_control_runtime(work: impl Future<Output = anyhow::Result<ExitC
 
 /// A process that serves.
 pub(crate) struct Process {
+    config: Config,
     signals: Signals,
+    current: Arc<Current>,
+    metrics: Arc<Metrics>,
     access_log: AccessLog,
     observed: Observed,
-    data_plane: DataPlane,
-    admin: TcpListener,
-    observe: Option<TcpListener>,
+    admin: SocketAddr,
+    observe: Option<SocketAddr>,
 }
 
 impl Process {
-    /// Binds the endpoints and starts the data plane, which serves what is in force in `current`, now and later.
+    /// Binds the endpoints that show the process, and serves them from here on.
     pub(crate) async fn start(
         config: &Config,
         current: &Arc<Current>,
@@ -60,41 +63,39 @@ impl Process {
             AccessLog::start(config.access_log.sample, io::stdout()).context("cannot start the access log")?;
         metrics.watch_access_log(&access_log);
         let observed = Observed::new(Arc::clone(current), Arc::clone(metrics), config.identity.clone());
-        let admin = bind(config.admin, "the admin endpoints").await?;
-        let observe = match config.observe {
-            Some(address) => Some(bind(address, "the observe endpoints").await?),
-            None => None,
-        };
-        let data_plane =
-            block_in_place(|| DataPlane::start(&Handle::current(), config, current, metrics, &access_log))?;
-        Ok(Self { signals, access_log, observed, data_plane, admin, observe })
+        let listener = bind(config.admin, "the admin endpoints").await?;
+        let admin = listener.local_addr()?;
+        tokio::spawn(axum::serve(listener, admin::admin(observed.clone())).into_future());
+        let mut observe = None;
+        if let Some(address) = config.observe {
+            let listener = bind(address, "the observe endpoints").await?;
+            observe = Some(listener.local_addr()?);
+            tokio::spawn(axum::serve(listener, admin::observe(observed.clone())).into_future());
+        }
+        let (config, current, metrics) = (config.clone(), Arc::clone(current), Arc::clone(metrics));
+        Ok(Self { config, signals, current, metrics, access_log, observed, admin, observe })
     }
 
-    /// Where everything is, a line each, with the ports that the system chose.
-    pub(crate) fn places(&self) -> io::Result<String> {
-        let mut places: Vec<String> =
-            self.data_plane.addresses().iter().map(|address| format!("serving on {address}")).collect();
-        places.push(format!("admin on http://{}/", self.admin.local_addr()?));
-        if let Some(observe) = &self.observe {
-            places.push(format!("observe on http://{}/", observe.local_addr()?));
+    /// Serves what is in force in `current`, now and later, until a signal says to stop; then ends in order: no new
+    /// requests, those in flight may finish. Until something is in force it listens nowhere, so that clients go elsewhere.
+    /// `work` runs meanwhile and does not return. `told` is what to say before where everything is.
+    pub(crate) async fn serve(mut self, told: &str, work: impl Future<Output = ()>) -> anyhow::Result<ExitCode> {
+        let mut work = pin!(work);
+        tokio::select! {
+            () = in_force(&self.current) => {}
+            () = self.signals.next() => return Ok(ExitCode::SUCCESS),
+            () = &mut work => {}
         }
-        Ok(places.join("\n") + "\n")
-    }
-
-    /// Serves until a signal says to stop, then ends in order: no new requests, those in flight may finish. `work` runs
-    /// meanwhile and does not return.
-    pub(crate) async fn serve(mut self, work: impl Future<Output = ()>) -> anyhow::Result<ExitCode> {
-        tokio::spawn(axum::serve(self.admin, admin::admin(self.observed.clone())).into_future());
-        if let Some(observe) = self.observe {
-            tokio::spawn(axum::serve(observe, admin::observe(self.observed.clone())).into_future());
-        }
+        let data_plane = block_in_place(|| {
+            DataPlane::start(&Handle::current(), &self.config, &self.current, &self.metrics, &self.access_log)
+        })?;
+        say(&format!("{told}{}", self.places(&data_plane)));
         tokio::select! {
             () = self.signals.next() => {}
             () = work => {}
         }
         self.observed.stop();
         say("stopping: requests in flight may finish; a second signal ends them\n");
-        let data_plane = self.data_plane;
         let stopped = spawn_blocking(move || data_plane.stop());
         tokio::select! {
             result = stopped => result.context("the data plane could not be stopped")?,
@@ -103,6 +104,28 @@ impl Process {
         let access_log = self.access_log;
         block_in_place(|| access_log.finish());
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Where everything is, a line each, with the ports that the system chose.
+    fn places(&self, data_plane: &DataPlane) -> String {
+        let mut places: Vec<String> =
+            data_plane.addresses().iter().map(|address| format!("serving on {address}")).collect();
+        places.push(format!("admin on http://{}/", self.admin));
+        places.extend(self.observe.map(|observe| format!("observe on http://{observe}/")));
+        places.join("\n") + "\n"
+    }
+}
+
+/// Returns once a table is in force.
+async fn in_force(current: &Current) {
+    loop {
+        let mut changed = pin!(current.changed());
+        // Whatever is put in force between the look and the wait must not be missed.
+        changed.as_mut().enable();
+        if current.generation() > 0 {
+            return;
+        }
+        changed.await;
     }
 }
 

@@ -53,11 +53,11 @@ async fn serve(dir: &Path, config: &Config) -> anyhow::Result<ExitCode> {
     let echoes = bind_echoes(config).await?;
     let process = Process::start(config, &served.current, &metrics, signals).await?;
 
-    say(&format!("{}{}{}", served.view.whole(), process.places()?, echo_places(&echoes)?));
+    let told = format!("{}{}", served.view.whole(), echo_places(&echoes)?);
     for (listener, name) in echoes {
         tokio::spawn(async move { echo::run(listener, &name).await });
     }
-    process.serve(served.follow(&mut folder, &metrics)).await
+    process.serve(&told, served.follow(&mut folder, &metrics)).await
 }
 
 /// What is in force, and how it was printed.

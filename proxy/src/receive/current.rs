@@ -50,8 +50,8 @@ impl Current {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Returns when a snapshot was put in force after the call.
-    pub async fn changed(&self) {
-        self.applying.notified().await;
+    /// Done when a snapshot was put in force after the call, or after `enable` was called on it.
+    pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.applying.notified()
     }
 }
