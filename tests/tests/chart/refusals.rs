@@ -32,6 +32,7 @@ const NONSENSE: &[(&str, &str)] = &[
     ),
     ("controller: {podAnnotations: {a: 1}}", "at '/controller/podAnnotations/a': got number, want string"),
     ("controller: {extraEnv: [{name: POD_NAME, value: x}]}", "at '/controller/extraEnv/0/name'"),
+    ("proxy: {extraEnv: [{name: RUST_LOG, value: x}]}", "at '/proxy/extraEnv/0/name'"),
     ("proxy: {replica: 3}", "at '/proxy': additional properties 'replica' not allowed"),
     (
         "proxy: {config: {admin: {address: '0.0.0.0:1'}}}",
