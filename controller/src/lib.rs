@@ -9,4 +9,5 @@ pub mod objects;
 pub mod observe;
 pub mod problem;
 pub mod publish;
+pub mod push;
 pub mod source;

@@ -23,7 +23,7 @@ pub use route::{
     Backend, BodySize, HeaderEdits, Hostname, InlinePool, LengthRange, Match, PathMatch, Priority, Route, Share,
     Timeouts, ValueMatch, ValueTest,
 };
-pub use secret::SecretText;
+pub use secret::{SecretText, revealing};
 pub use table::{Entries, Entry, Table};
 pub use target::{Credential, Protocol, Target, TargetState, Tls, TrustRoots};
 pub use weight::{NotAWeight, Weight};

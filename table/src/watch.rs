@@ -4,13 +4,21 @@
 //! know refuses that one entry, says so in its report and keeps what it had; so proxies and controllers of neighbouring
 //! releases work together, and no proxy serves what it understands by half.
 
-use std::fmt;
-use std::net::SocketAddr;
+mod line;
+mod report;
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use crate::ObjectKey;
+
+pub use line::Unreadable;
+pub use report::{EndpointReport, EndpointState, Refusal, Report};
 
 /// What an entry of the table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
@@ -23,6 +31,19 @@ pub enum EntryKind {
     Target,
     /// The addresses behind a Target.
     Endpoints,
+}
+
+impl EntryKind {
+    /// The kind of that name, where this release knows it.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "Route" => Some(Self::Route),
+            "Pool" => Some(Self::Pool),
+            "Target" => Some(Self::Target),
+            "Endpoints" => Some(Self::Endpoints),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for EntryKind {
@@ -43,6 +64,22 @@ pub struct EntryId {
 impl fmt::Display for EntryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.key)
+    }
+}
+
+/// Not `KIND NAMESPACE/NAME` with a kind that this release knows.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} names no entry: it must be KIND NAMESPACE/NAME")]
+pub struct NotAnEntry(String);
+
+impl FromStr for EntryId {
+    type Err = NotAnEntry;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEntry> {
+        let parsed = text
+            .split_once(' ')
+            .and_then(|(kind, key)| Some(Self { kind: EntryKind::named(kind)?, key: ObjectKey::from(key.to_owned()) }));
+        parsed.ok_or_else(|| NotAnEntry(text.to_owned()))
     }
 }
 
@@ -85,8 +122,23 @@ impl TryFrom<String> for Version {
     }
 }
 
-/// One line from the controller.
-#[derive(Debug, Deserialize, Serialize)]
+/// The hash of an entry's text, as messages carry it: the first half of its SHA-256 in hexadecimal. Users choose what
+/// entries say, so it must not be one for which two texts with the same hash can be made.
+pub fn content_hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(16).fold(String::with_capacity(32), |mut hash, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hash, "{byte:02x}");
+        hash
+    })
+}
+
+/// What a proxy has, as it tells a controller that does not know its version: the entries' names, as [`EntryId`] is
+/// written, and their hashes. An entry that came without a hash has an empty one.
+pub type Hashes = BTreeMap<String, String>;
+
+/// One line from the controller. Read with [`Message::read`].
+#[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum Message {
     /// An entry that the proxy does not have.
@@ -94,7 +146,7 @@ pub enum Message {
         /// Which.
         #[serde(flatten)]
         id: EntryId,
-        /// Of `entry`'s text.
+        /// The [`content_hash`] of `entry`'s text.
         hash: String,
         /// The entry.
         entry: Box<RawValue>,
@@ -104,7 +156,7 @@ pub enum Message {
         /// Which.
         #[serde(flatten)]
         id: EntryId,
-        /// Of `entry`'s text.
+        /// The [`content_hash`] of `entry`'s text.
         hash: String,
         /// The entry.
         entry: Box<RawValue>,
@@ -132,65 +184,4 @@ pub enum Message {
     },
     /// Nothing has changed; the connection lives.
     Heartbeat,
-}
-
-/// What a proxy says of itself, whenever it changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Report {
-    /// The version that it serves from; `None`: none of this controller's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub applied: Option<Version>,
-    /// Entries of that version which it refused, and why. What it had before them stays in force.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub refused: Vec<Refusal>,
-    /// Entries that it was told to keep and does not have.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<EntryId>,
-    /// The endpoints that are not as healthy as they should be.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub endpoints: Vec<EndpointReport>,
-    /// Whether it takes requests.
-    #[serde(default)]
-    pub ready: bool,
-    /// The program's version.
-    #[serde(default)]
-    pub program: String,
-}
-
-/// An entry that a proxy could not use.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Refusal {
-    /// Which.
-    #[serde(flatten)]
-    pub id: EntryId,
-    /// Why, in words for the user; no secrets.
-    pub reason: String,
-}
-
-/// The health of one endpoint as one proxy sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EndpointReport {
-    /// The Target.
-    pub target: ObjectKey,
-    /// The address, where the Target has several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<SocketAddr>,
-    /// Its state.
-    pub state: EndpointState,
-}
-
-/// The states of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
-pub enum EndpointState {
-    /// Gets requests.
-    Healthy,
-    /// Gets none while others do.
-    Unhealthy,
-    /// Finishes what is in flight.
-    Draining,
-    /// Gets none.
-    Disabled,
 }

@@ -3,8 +3,11 @@
 //! A snapshot is immutable and swapped whole, so that no request sees half an edit. What did not change between two
 //! versions is shared: pools keep their sequence and their connections, endpoints their counters.
 
+pub mod channel;
 mod current;
+mod entry;
 mod pool;
+mod saved;
 mod snapshot;
 
 pub use current::Current;
