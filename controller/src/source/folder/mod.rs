@@ -25,4 +25,5 @@ pub use file::{Place, Position, SourceFile};
 pub use files::FolderError;
 pub use finding::{Finding, Reason, Style};
 pub use reader::{Reader, read};
+pub(super) use schema::check_spec;
 pub use watch::{Watch, watch};

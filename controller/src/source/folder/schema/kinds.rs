@@ -58,6 +58,15 @@ impl KindSchema {
     /// Checks an object: the schema, then, where nothing was wrong, the CEL rules, as an API server does. Gives the
     /// object with its defaults and without its status, where it can be used.
     pub(crate) fn check(&self, root: &Node) -> (Option<Json>, Vec<Found>) {
+        let (json, mut found) = self.check_as_on_a_cluster(root);
+        let refusal = of_a_cluster(root).filter(|_| json.is_some());
+        let json = json.filter(|_| refusal.is_none());
+        found.extend(refusal);
+        (json, found)
+    }
+
+    /// The same, with what is right on a cluster only.
+    pub(super) fn check_as_on_a_cluster(&self, root: &Node) -> (Option<Json>, Vec<Found>) {
         let (json, mut found) = check(&self.schema, root, Values::Show);
         for unknown in &self.unknown {
             let message = format!("the schema of this kind cannot be checked: {unknown}");
@@ -78,7 +87,6 @@ impl KindSchema {
             fields.remove("status");
         }
         found.extend(self.rules.check(&json, root));
-        found.extend(of_a_cluster(root));
         let json = (!refused(&found)).then_some(json);
         (json, found)
     }

@@ -6,11 +6,13 @@
 mod cel;
 mod compile;
 mod describe;
+mod json;
 mod kinds;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+pub(crate) use json::check_spec;
 pub(crate) use kinds::{KindSchema, config_map_schema, secret_schema};
 pub(crate) use walk::invalid;
 pub(crate) use walk::{Found, Values, check};
