@@ -87,7 +87,7 @@ impl Saved {
             match entry {
                 Ok((kind, entry)) => entries.push((EntryId { kind, key: line.key }, line.hash, entry)),
                 Err(reason) => {
-                    tracing::warn!(kind = line.kind, key = %line.key, reason, "an entry of the saved table is left out")
+                    tracing::warn!(kind = line.kind, key = %line.key, reason, "an entry of the saved table is left out");
                 }
             }
         }

@@ -130,7 +130,7 @@ impl Controlled {
     pub(crate) fn publish(&self, change: impl FnOnce(&mut Published)) {
         self.published.send_modify(|published| {
             if published.epoch.is_empty() {
-                published.epoch = "one".to_owned();
+                "one".clone_into(&mut published.epoch);
             }
             published.table.version += 1;
             change(published);

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use sluicegate_table::Table;
-use sluicegate_table::watch::{
-    EntryId, EntryKind, Hashes, Message, Refusal, Report, Unreadable, Version, content_hash,
-};
+use sluicegate_table::watch::{EntryId, Hashes, Message, Refusal, Report, Unreadable, Version, content_hash};
 
 use super::super::Current;
 use super::super::entry::Entry;
@@ -234,23 +232,17 @@ impl Received {
         self.missing.insert(id);
     }
 
-    /// Puts a table in force. A route whose pattern cannot be compiled is refused alone: what was there before it stays.
+    /// Puts a table in force. What the snapshot refuses is refused alone: what was there before it stays.
     fn put_in_force(&mut self, mut next: Held) {
-        while let Err(bad) = self.current.apply(Arc::new(next.table.clone())) {
-            let id = EntryId { kind: EntryKind::Route, key: bad.route };
-            let Some(refused) = next.table.routes.get(&id.key).cloned() else {
-                tracing::error!(route = %id.key, error = bad.message, "the table cannot be put in force");
-                return;
+        for Refusal { id, reason } in self.current.apply(Arc::new(next.table)) {
+            // The hash is that of what is in force, so that the controller sends what was refused again after a restart.
+            match self.in_force.hashes.get(&id) {
+                Some(before) => next.hashes.insert(id.clone(), Arc::clone(before)),
+                None => next.hashes.remove(&id),
             };
-            next.remove(&id);
-            if let Some(before) = self.in_force.table.routes.get(&id.key).filter(|before| **before != refused) {
-                next.table.routes.insert(id.key.clone(), Arc::clone(before));
-                if let Some(hash) = self.in_force.hashes.get(&id) {
-                    next.hashes.insert(id.clone(), Arc::clone(hash));
-                }
-            }
-            self.refused.insert(id, bad.message);
+            self.refused.insert(id, reason);
         }
+        next.table = Table::clone(&self.current.load().table);
         self.in_force = next;
     }
 }
