@@ -115,6 +115,9 @@ pub(crate) struct Probe {
     /// How long the whole of it may take
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     pub(crate) timeout: Duration,
+    /// Any answer will do, whatever its status: it shows that the way there is open
+    #[arg(long)]
+    pub(crate) any: bool,
 }
 
 #[derive(Debug, Args)]

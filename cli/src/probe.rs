@@ -16,16 +16,16 @@ use crate::arguments::Probe;
 /// How much of an answer is read to say why a probe failed.
 const REASON_MOST: usize = 4096;
 
-/// Succeeds if the answer to a GET is a 2xx within the timeout.
+/// Succeeds if the answer to a GET is a 2xx within the timeout, or with `--any` if there is one.
 pub(crate) async fn probe(arguments: &Probe) -> anyhow::Result<ExitCode> {
-    let Probe { url, timeout: patience } = arguments;
-    match timeout(patience.get(), ask(url)).await {
+    let Probe { url, timeout: patience, any } = arguments;
+    match timeout(patience.get(), ask(url, *any)).await {
         Ok(result) => result.map(|()| ExitCode::SUCCESS),
         Err(_) => bail!("{url} did not answer within {patience}"),
     }
 }
 
-async fn ask(url: &Uri) -> anyhow::Result<()> {
+async fn ask(url: &Uri, any: bool) -> anyhow::Result<()> {
     let (Some("http"), Some(host)) = (url.scheme_str(), url.host()) else {
         bail!("{url}: write it with http:// in front");
     };
@@ -42,14 +42,15 @@ async fn ask(url: &Uri) -> anyhow::Result<()> {
         .body(Empty::<Bytes>::new())?;
     let answer = sender.send_request(request).await.with_context(|| format!("{url} does not answer in HTTP"))?;
     let status = answer.status();
-    let reason = if status.is_success() {
+    let succeeds = any || status.is_success();
+    let reason = if succeeds {
         None
     } else {
         let body = Limited::new(answer.into_body(), REASON_MOST).collect().await;
         body.ok().map(|body| String::from_utf8_lossy(&body.to_bytes()).trim().to_owned())
     };
     connection.abort();
-    if status.is_success() {
+    if succeeds {
         return Ok(());
     }
     match reason.filter(|reason| !reason.is_empty()) {
@@ -69,11 +70,15 @@ mod tests {
 
     /// What is said of a path of an echo server.
     async fn probed(path: &str) -> Result<(), String> {
+        probed_for(path, false).await
+    }
+
+    async fn probed_for(path: &str, any: bool) -> Result<(), String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { echo::run(listener, "one").await });
-        let arguments =
-            Probe { url: format!("http://{address}{path}").parse().unwrap(), timeout: "1s".parse().unwrap() };
+        let url = format!("http://{address}{path}").parse().unwrap();
+        let arguments = Probe { url, timeout: "1s".parse().unwrap(), any };
         let result = probe(&arguments).await.map(|code| assert_eq!(code, ExitCode::SUCCESS));
         result.map_err(|error| format!("{error:#}").replace(&address.to_string(), "ECHO"))
     }
@@ -86,6 +91,11 @@ mod tests {
         assert!(refused.starts_with("http://ECHO/status/503 answers 503 Service Unavailable"), "{refused}");
         let redirected = probed("/status/302").await.unwrap_err();
         assert!(redirected.contains("answers 302 Found"), "a redirect is not followed: {redirected}");
+    }
+
+    #[tokio::test]
+    async fn any_answer_will_do_where_that_is_asked_for() {
+        assert_eq!(probed_for("/status/404", true).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -101,7 +111,8 @@ mod tests {
             (format!("https://{closed}/"), format!("https://{closed}/: write it with http:// in front")),
             ("/readyz".to_owned(), "/readyz: write it with http:// in front".to_owned()),
         ] {
-            let arguments = Probe { url: url.parse().unwrap(), timeout: "1s".parse().unwrap() };
+            // Not even --any takes what is no answer.
+            let arguments = Probe { url: url.parse().unwrap(), timeout: "1s".parse().unwrap(), any: true };
             let error = format!("{:#}", probe(&arguments).await.unwrap_err());
             assert!(error.starts_with(&said), "{error}");
         }

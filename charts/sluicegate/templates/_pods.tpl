@@ -75,3 +75,13 @@ readinessProbe:
   periodSeconds: 2
   failureThreshold: 2
 {{- end }}
+
+{{- define "sluicegate.testContainer" -}}
+image: {{ include "sluicegate.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  {{- toYaml .Values.securityContext | nindent 2 }}
+resources:
+  requests: {cpu: 10m, memory: 16Mi}
+  limits: {memory: 64Mi}
+{{- end }}
