@@ -8,7 +8,7 @@ use sluicegate_controller::compile::{Compiled, compile};
 use sluicegate_controller::objects::Kind;
 use sluicegate_controller::source::folder::{Finding, Folder};
 use sluicegate_proxy::config::{Config, ConfigError};
-use sluicegate_table::{ObjectKey, Table};
+use sluicegate_table::{Backend, ObjectKey, Table};
 
 use crate::table_view::{Notice, View};
 
@@ -48,7 +48,7 @@ impl Loaded {
 
     /// Whether any Rule is in force or switched off: whether there is anything to serve now or by one edit.
     pub(crate) fn has_rules(&self) -> bool {
-        !self.compiled.table.routes.is_empty()
+        self.compiled.table.routes.values().any(|route| route.backend != Backend::Invalid)
             || self.compiled.statuses.iter().any(|(id, status)| {
                 id.kind == Kind::Rule
                     && status

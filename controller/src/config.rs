@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use sluicegate_table::scalars::parse_duration;
 
+use crate::compile::Claims;
+
 /// The controller's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -204,6 +206,9 @@ impl Config {
                 "lease.renewDeadline must be longer than lease.retryPeriod, else one missed try ends leading".into(),
             );
         }
+        if let Err(error) = Claims::new(&self.hostnames) {
+            return Some(error.to_string());
+        }
         let empty = self.hostnames.iter().position(|claim| claim.namespaces.is_empty() || claim.hostnames.is_empty());
         empty.map(|index| format!("hostnames[{index}] must name at least one namespace and one host name"))
     }
@@ -244,6 +249,7 @@ mod tests {
             ("lease: {duration: 5s}", "lease.duration must be longer"),
             ("lease: {retryPeriod: 10s}", "lease.renewDeadline must be longer"),
             ("hostnames: [{namespaces: [], hostnames: ['*']}]", "hostnames[0]"),
+            ("hostnames: [{namespaces: [a], hostnames: ['https://a']}]", "hostnames[0].hostnames[0]"),
             ("channel: {address: nowhere}", "controller.yaml"),
         ] {
             let refusal = parse(text).unwrap_err();

@@ -4,23 +4,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use sluicegate_crds::status::{ConditionType, Reason};
 
+use super::standing::Standing;
 use crate::problem::{Problem, Severity};
 
 /// The most problems that one message names. The list of all is in `sluicegate check`; etcd is no place for it.
 const MOST_NAMED: usize = 8;
-
-/// What became of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It is in the table.
-    InForce,
-    /// It is valid, but its user switched it off.
-    SwitchedOff,
-    /// It is refused, and its last valid version is in the table.
-    Stale,
-    /// It is refused, and nothing of it is in the table.
-    Absent,
-}
 
 /// The conditions of an object of this generation.
 pub(super) fn conditions(generation: Option<i64>, standing: Standing, problems: &[Problem]) -> Vec<Condition> {
@@ -35,8 +23,8 @@ pub(super) fn conditions(generation: Option<i64>, standing: Standing, problems: 
     };
     let refused = match standing {
         Standing::InForce | Standing::SwitchedOff => None,
-        Standing::Stale => Some("the last valid version stays in force"),
-        Standing::Absent => Some("no valid version is in force"),
+        Standing::Refused => Some("the last valid version, if there was one, stays in force"),
+        Standing::NotPermitted => Some("nothing of it is in force"),
     };
     if let Some(consequence) = refused {
         let errors: Vec<&Problem> = problems.iter().filter(|problem| problem.severity == Severity::Error).collect();

@@ -71,6 +71,11 @@ impl Problems {
         self.add(field, Severity::Error, ConditionType::Accepted, fault);
     }
 
+    /// A problem that refuses the object for this reason.
+    pub(super) fn refuse_because(&mut self, field: &FieldPath, reason: Reason, fault: Fault) {
+        self.refuse(field, Fault { reason, ..fault });
+    }
+
     /// Something that is not there or cannot be used; the object is in force without it.
     pub(super) fn unresolved(&mut self, field: &FieldPath, reason: Reason, fault: Fault) {
         self.add(field, Severity::Warning, ConditionType::ResolvedRefs, Fault { reason, ..fault });

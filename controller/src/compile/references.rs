@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 use sluicegate_table::ObjectKey;
 
 use super::faults::{Fault, shown};
+use super::standing::Standing;
 
-/// The objects that references are looked up in, and the namespace that they stay in.
+/// Where references are looked up: the namespace of the object that refers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scope<'a> {
-    /// The namespace of the object that refers.
     namespace: &'a str,
+    /// Whether messages name what was probably meant. Such a text changes with objects that the reader never wrote of, so
+    /// that it has no place in a cluster's statuses.
+    suggests: bool,
 }
 
 impl<'a> Scope<'a> {
     /// The scope of the object `key`.
-    pub(super) fn of(key: &'a ObjectKey) -> Self {
-        Self { namespace: &key.namespace }
+    pub(super) fn of(key: &'a ObjectKey, suggests: bool) -> Self {
+        Self { namespace: &key.namespace, suggests }
     }
 
     /// The key of the object `name` of this namespace.
@@ -24,20 +27,40 @@ impl<'a> Scope<'a> {
         ObjectKey::new(self.namespace, name)
     }
 
-    /// Why the object `name`, which is not in the table, cannot be used. `written` are those that users wrote.
-    pub(super) fn unusable<T>(self, kind: &str, name: &str, written: &BTreeMap<ObjectKey, T>) -> Fault {
-        if written.contains_key(&self.key(name)) {
-            return Fault::invalid(format!("the {kind} {} is refused and has no valid version to use", shown(name)))
-                .hint(format!("correct that {kind}; its own condition says what is wrong"));
+    /// Why the object `name`, of which this is known, cannot be used as it is written, and what follows from it where it
+    /// does not exist; `None`: it can. `written` are those that users wrote.
+    pub(super) fn unusable<T>(
+        self,
+        kind: &str,
+        name: &str,
+        standing: Option<Standing>,
+        written: &BTreeMap<ObjectKey, T>,
+        consequence: &str,
+    ) -> Option<Fault> {
+        match standing {
+            None => Some(self.missing(kind, name, written).so(consequence)),
+            // Which of both it is depends on what proxies have, and this text must not.
+            Some(Standing::Refused | Standing::NotPermitted) => {
+                let message = format!("the {kind} {} is refused: its last valid version serves", shown(name));
+                let fault = Fault::invalid(format!("{message}, and where there is none, {consequence}"));
+                Some(fault.hint(format!("correct that {kind}; its own condition says what is wrong")))
+            }
+            Some(Standing::InForce | Standing::SwitchedOff) => None,
         }
-        self.missing(kind, name, written)
     }
 
     /// That the object `name` does not exist, with the name that was probably meant.
     pub(super) fn missing<T>(self, kind: &str, name: &str, written: &BTreeMap<ObjectKey, T>) -> Fault {
         let fault =
             Fault::invalid(format!("the {kind} {} does not exist in namespace {}", shown(name), self.namespace));
-        let names = written.keys().filter(|key| key.namespace == self.namespace).map(|key| key.name.as_str());
+        if !self.suggests {
+            return fault;
+        }
+        let names = written
+            .range(ObjectKey::new(self.namespace, "")..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.namespace == self.namespace)
+            .map(|key| key.name.as_str());
         match nearest(name, names) {
             Some(meant) => fault.hint(format!("did you mean {}?", shown(meant))),
             None => fault,

@@ -7,12 +7,15 @@ use sluicegate_crds::rule::{self as crd, RuleSpec};
 use sluicegate_crds::scalars::{Duration, Percent, Size};
 use sluicegate_crds::status::Reason;
 use sluicegate_table::{
-    Backend, BodySize, Entries, HeaderEdits, Hostname, Match, ObjectKey, PathMatch, Pool, Priority, Route, Share,
-    Timeouts,
+    Backend, BodySize, HeaderEdits, Hostname, Match, ObjectKey, PathMatch, Priority, Route, Share, Timeouts,
 };
 
+use super::claims::Claims;
+use super::entries::{Otherwise, Verdict};
 use super::faults::{Fault, Problems, shown};
 use super::references::Scope;
+use super::referrers::{Reference, Referred};
+use super::standing::Standing;
 use super::{headers, inline, matches, names};
 use crate::objects::Objects;
 use crate::problem::FieldPath;
@@ -23,12 +26,20 @@ const DEFAULT_BUFFER_SIZE: BodySize = 64 << 10;
 /// The share that is the whole.
 const WHOLE: u32 = 1_000_000;
 
-/// The entry of a Rule; `None` if the object is refused. A Rule that is switched off has one too: whether it is put in
-/// the table is not decided here, so that switching it on brings no surprise.
-pub(super) fn rule(key: &ObjectKey, meta: &ObjectMeta, spec: &RuleSpec, problems: &mut Problems) -> Option<Route> {
+/// What a Rule comes to.
+pub(super) fn rule(
+    key: &ObjectKey,
+    meta: &ObjectMeta,
+    spec: &RuleSpec,
+    claims: &Claims,
+    problems: &mut Problems,
+) -> Verdict<Route> {
     let field = FieldPath::spec();
     let hostnames = hostnames(&spec.hostnames, &field.key("hostnames"), problems);
+    let not_permitted = claims.check(&key.namespace, &hostnames, &field.key("hostnames"), problems);
     let matches = all_matches(&spec.matches, &field.key("matches"), problems);
+    // Where it is known which requests a refused Rule is for, they are answered for what it is and not by another Rule.
+    let known = !problems.refused();
     if spec.strip_path {
         check_strip_path(&matches, &field.key("stripPath"), problems);
     }
@@ -39,18 +50,15 @@ pub(super) fn rule(key: &ObjectKey, meta: &ObjectMeta, spec: &RuleSpec, problems
         .map_or_else(HeaderEdits::default, |edits| headers::edits(edits, &field.key("requestHeaders"), problems));
     let backend = backend(key, spec, &field, problems);
     let timeouts = timeouts(spec.timeouts.as_ref());
-    if problems.refused() {
-        return None;
-    }
-    Some(Route {
+    let route = |backend: Backend| Route {
         created: meta.creation_timestamp.as_ref().map_or(0, |created| created.0.as_second()),
-        hostnames,
+        hostnames: hostnames.into_iter().map(|(_, hostname)| hostname).collect(),
         matches: matches.into_iter().flatten().collect(),
         traffic: traffic.map(|millionths| Share { millionths }),
         strip_path: spec.strip_path,
         request_headers,
         buffer_size: spec.buffer_size.map_or(DEFAULT_BUFFER_SIZE, Size::bytes),
-        backend: backend?,
+        backend,
         timeouts,
         priority: match spec.priority {
             crd::Priority::Critical => Priority::Critical,
@@ -58,33 +66,59 @@ pub(super) fn rule(key: &ObjectKey, meta: &ObjectMeta, spec: &RuleSpec, problems
             crd::Priority::Normal => Priority::Normal,
             crd::Priority::Low => Priority::Low,
         },
-    })
+    };
+    match backend {
+        _ if not_permitted => Verdict::NotPermitted,
+        // A Rule that is switched off is checked like any other, so that switching it on brings no surprise.
+        Some(_) if !problems.refused() && !spec.active => Verdict::SwitchedOff,
+        Some(backend) if !problems.refused() => Verdict::Entry(route(backend)),
+        _ if !spec.active => Verdict::Refused(Otherwise::Nothing),
+        _ if known => Verdict::Refused(Otherwise::Entry(stand_in(route(Backend::Invalid)))),
+        _ => Verdict::Refused(Otherwise::Unknown),
+    }
 }
 
-/// An Upstream that is not in the table.
+/// The route that answers for a refused Rule: all of it that says which requests are the Rule's, and no more.
+fn stand_in(route: Route) -> Route {
+    Route {
+        strip_path: false,
+        request_headers: HeaderEdits::default(),
+        timeouts: Timeouts::default(),
+        priority: Priority::default(),
+        ..route
+    }
+}
+
+/// What a Rule names.
+pub(super) fn references(spec: &RuleSpec) -> impl Iterator<Item = Reference> {
+    spec.upstream.iter().map(|name| Reference::new(Referred::Upstream, name))
+}
+
+/// An Upstream that is not there or is refused.
 pub(super) fn unresolved(
     spec: &RuleSpec,
     scope: Scope<'_>,
     objects: &Objects,
-    pools: &Entries<Pool>,
+    upstream: impl Fn(&ObjectKey) -> Option<Standing>,
     problems: &mut Problems,
 ) {
-    if let Some(name) = &spec.upstream
-        && !pools.contains_key(&scope.key(name))
-    {
-        let fault = scope.unusable("Upstream", name, &objects.upstreams).so("requests get 503");
-        problems.unresolved(&FieldPath::spec().key("upstream"), Reason::BackendNotFound, fault);
+    if let Some(name) = &spec.upstream {
+        let standing = upstream(&scope.key(name));
+        if let Some(fault) = scope.unusable("Upstream", name, standing, &objects.upstreams, "requests get 503") {
+            problems.unresolved(&FieldPath::spec().key("upstream"), Reason::BackendNotFound, fault);
+        }
     }
 }
 
-fn hostnames(written: &[String], field: &FieldPath, problems: &mut Problems) -> Vec<Hostname> {
+/// The host names, each with its field.
+fn hostnames(written: &[String], field: &FieldPath, problems: &mut Problems) -> Vec<(FieldPath, Hostname)> {
     let mut seen = BTreeSet::new();
     let mut hostnames = Vec::with_capacity(written.len());
     for (position, text) in written.iter().enumerate() {
         let field = field.index(position);
         let Some(hostname) = problems.check(&field, names::hostname(text)) else { continue };
         if seen.insert(hostname.clone()) {
-            hostnames.push(hostname);
+            hostnames.push((field, hostname));
         } else {
             problems.refuse(&field, Fault::invalid(format!("the host name {} is in the list twice", shown(text))));
         }

@@ -15,6 +15,7 @@ use sluicegate_table::{EndpointAddress, Endpoints, ObjectKey, Target};
 use super::faults::{Fault, Problems, shown};
 use super::names;
 use super::references::Scope;
+use super::referrers::{Reference, Referred};
 use crate::objects::{Objects, Service, ServicePort};
 use crate::problem::FieldPath;
 
@@ -104,8 +105,13 @@ fn host(service: &ObjectKey) -> String {
     format!("{}.{}.svc", service.name, service.namespace)
 }
 
+/// What the entry of the Target `key` depends on, if it is a Service.
+pub(super) fn reference(key: &ObjectKey, entry: &Target) -> Option<Reference> {
+    service(key, entry).map(|service| Reference::new(Referred::Service, &service.name))
+}
+
 /// The Service that the entry of the Target `key` leads to.
-pub(super) fn service(key: &ObjectKey, entry: &Target) -> Option<ObjectKey> {
+fn service(key: &ObjectKey, entry: &Target) -> Option<ObjectKey> {
     if !entry.discovered {
         return None;
     }

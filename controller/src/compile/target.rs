@@ -7,6 +7,7 @@ use super::credentials::credential;
 use super::faults::{Fault, Problems};
 use super::headers::{self, Seen};
 use super::references::Scope;
+use super::referrers::{Reference, Referred};
 use super::roots::roots;
 use super::services::{self, Place};
 use super::{names, paths};
@@ -57,6 +58,16 @@ pub(super) fn target(
         credential,
         tls,
     })
+}
+
+/// What a Target's entry depends on.
+pub(super) fn references(spec: &TargetSpec) -> impl Iterator<Item = Reference> {
+    let service = spec.service.as_ref().map(|service| Reference::new(Referred::Service, &service.name));
+    let secret = spec.credentials.as_ref().map(|credentials| &credentials.value_from.secret_key_ref);
+    let secret = secret.map(|secret| Reference::new(Referred::Secret, &secret.name));
+    let authorities = spec.tls.as_ref().and_then(|tls| tls.ca_ref.as_ref()).map(|reference| &reference.config_map);
+    let authorities = authorities.map(|map| Reference::new(Referred::ConfigMap, &map.name));
+    service.into_iter().chain(secret).chain(authorities)
 }
 
 fn protocol(protocol: crd::Protocol) -> Protocol {

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use sluicegate_crds::scalars::Duration;
 use sluicegate_crds::status::Reason;
 use sluicegate_crds::upstream::{self as crd, UpstreamSpec};
-use sluicegate_table::{Affinity, Connections, EgressProxy, Entries, Level, Member, Pool, Target};
+use sluicegate_table::{Affinity, Connections, EgressProxy, Level, Member, ObjectKey, Pool};
 
 use super::faults::{Checked, Fault, Problems, shown};
 use super::references::Scope;
+use super::referrers::{Reference, Referred};
+use super::standing::Standing;
 use super::weights::{self, Asked};
 use super::{durations, headers, names};
 use crate::objects::Objects;
@@ -44,18 +46,23 @@ pub(super) fn upstream(spec: &UpstreamSpec, scope: Scope<'_>, problems: &mut Pro
     Some(Pool { algorithm, levels: levels.into_iter().collect::<Option<_>>()?, affinity, connections, egress_proxy })
 }
 
-/// The members that are not in the table.
+/// What an Upstream names.
+pub(super) fn references(spec: &UpstreamSpec) -> impl Iterator<Item = Reference> {
+    spec.targets.iter().map(|member| Reference::new(Referred::Target, &member.name))
+}
+
+/// The members that are not there or are refused.
 pub(super) fn unresolved(
     spec: &UpstreamSpec,
     scope: Scope<'_>,
     objects: &Objects,
-    targets: &Entries<Target>,
+    target: impl Fn(&ObjectKey) -> Option<Standing>,
     problems: &mut Problems,
 ) {
-    for (position, member) in spec.targets.iter().enumerate() {
-        if !targets.contains_key(&scope.key(&member.name)) {
+    for (position, crd::Member { name, .. }) in spec.targets.iter().enumerate() {
+        let standing = target(&scope.key(name));
+        if let Some(fault) = scope.unusable("Target", name, standing, &objects.targets, "it gets no requests") {
             let field = FieldPath::spec().key("targets").index(position).key("name");
-            let fault = scope.unusable("Target", &member.name, &objects.targets).so("it gets no requests");
             problems.unresolved(&field, Reason::BackendNotFound, fault);
         }
     }

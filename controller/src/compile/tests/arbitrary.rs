@@ -20,7 +20,7 @@ use crate::objects::{Candidate, Objects, SecretData, Service, ServiceEndpoint, S
 use crate::problem::{FieldPath, Problem, Severity};
 
 /// Mostly one of the valid texts, now and then one of the others or any text at all.
-fn text(valid: &'static [&'static str], others: &'static [&'static str]) -> BoxedStrategy<String> {
+pub(super) fn text(valid: &'static [&'static str], others: &'static [&'static str]) -> BoxedStrategy<String> {
     prop_oneof![
         60 => select(valid).prop_map(str::to_owned),
         2 => select(others).prop_map(str::to_owned),
@@ -293,6 +293,11 @@ pub(super) fn refused<T>() -> Candidate<T> {
     }]))
 }
 
+pub(super) fn secret() -> BoxedStrategy<SecretData> {
+    let value = prop_oneof![Just(b"s3cret\n".to_vec()), any::<Vec<u8>>()];
+    btree_map(text(&["key"], &["other"]), value, 0..2).prop_map(SecretData).boxed()
+}
+
 /// A Service with pods behind it, some of which do not serve all of its ports.
 pub(super) fn service() -> BoxedStrategy<Service> {
     let port = (select(&["http", "metrics"]), select(&[80_u16, 81]))
@@ -306,11 +311,7 @@ pub(super) fn service() -> BoxedStrategy<Service> {
 
 /// Objects of every kind that refer to each other by few names, so that many references resolve.
 pub(super) fn objects() -> BoxedStrategy<Objects> {
-    let secrets = btree_map(
-        key(),
-        btree_map(text(&["key"], &["other"]), prop_oneof![Just(b"s3cret\n".to_vec()), any::<Vec<u8>>()], 0..2),
-        0..3,
-    );
+    let secrets = btree_map(key(), secret(), 0..3);
     let config_maps = btree_map(key(), btree_map(text(&["ca.crt"], &["other"]), any::<String>(), 0..2), 0..3);
     (
         candidates(rule(), Rule::new),
@@ -324,7 +325,7 @@ pub(super) fn objects() -> BoxedStrategy<Objects> {
             rules,
             upstreams,
             targets,
-            secrets: secrets.into_iter().map(|(key, data)| (key, Arc::new(SecretData(data)))).collect(),
+            secrets: secrets.into_iter().map(|(key, data)| (key, Arc::new(data))).collect(),
             config_maps: config_maps.into_iter().map(|(key, data)| (key, Arc::new(data))).collect(),
             services: services.into_iter().map(|(key, service)| (key, Arc::new(service))).collect(),
         })

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sluicegate_crds::rule::RuleSpec;
 use sluicegate_crds::upstream::UpstreamSpec;
 use sluicegate_crds::{Rule, Upstream};
-use sluicegate_table::{Backend, ObjectKey, Table};
+use sluicegate_table::watch::{EntryId, EntryKind};
+use sluicegate_table::{Backend, Hostname, ObjectKey, PathMatch, Table};
 
 use super::arbitrary::refused;
 use crate::compile::compile;
@@ -51,7 +52,8 @@ fn a_refused_rule_keeps_its_entry_until_it_is_valid_again() {
     let (accepted, message) = status(&second, Kind::Rule, "r", "Accepted");
     assert_eq!(accepted, "False");
     assert!(
-        message.contains("spec.nonsense") && message.contains("the last valid version stays in force"),
+        message.contains("spec.nonsense")
+            && message.contains("the last valid version, if there was one, stays in force"),
         "{message}"
     );
 
@@ -63,18 +65,65 @@ fn a_refused_rule_keeps_its_entry_until_it_is_valid_again() {
 }
 
 #[test]
-fn a_reference_to_a_refused_upstream_resolves_while_its_last_version_serves() {
+fn a_reference_to_a_refused_upstream_is_said_whether_or_not_its_last_version_serves() {
     let mut objects = Objects::default();
     objects.rules.insert(key("r"), rule(serde_json::json!({"upstream": "u"})));
     objects.upstreams.insert(key("u"), upstream(serde_json::json!({"targets": [{"name": "t"}]})));
     let first = compile(&objects, &Table::default());
+    assert_eq!(status(&first, Kind::Rule, "r", "ResolvedRefs").0, "True");
     objects.upstreams.insert(key("u"), refused());
-    let second = compile(&objects, &first.table);
-    assert_eq!(status(&second, Kind::Rule, "r", "ResolvedRefs").0, "True");
+    for last in [first.table, Table::default()] {
+        let (resolved, message) = status(&compile(&objects, &last), Kind::Rule, "r", "ResolvedRefs");
+        assert_eq!(resolved, "False");
+        assert!(
+            message.contains("its last valid version serves, and where there is none, requests get 503"),
+            "{message}"
+        );
+    }
+}
 
-    let (resolved, message) = status(&compile(&objects, &Table::default()), Kind::Rule, "r", "ResolvedRefs");
-    assert_eq!(resolved, "False");
-    assert!(message.contains("is refused and has no valid version"), "{message}");
+#[test]
+fn a_refused_rule_without_a_valid_version_answers_503_for_its_requests() {
+    let broken = serde_json::json!({
+        "hostnames": ["a.example.com"], "matches": [{"path": {"value": "/api"}}], "trafficPercent": "10",
+        "requestHeaders": {"set": {"a b": "1"}}, "stripPath": true, "upstream": "u",
+    });
+    let mut objects = Objects::default();
+    objects.rules.insert(key("r"), rule(broken));
+    let first = compile(&objects, &Table::default());
+    let route = &first.table.routes[&key("r")];
+    assert_eq!(route.backend, Backend::Invalid);
+    assert_eq!(route.hostnames, [Hostname::Exact("a.example.com".to_owned())]);
+    assert_eq!(route.matches[0].path, PathMatch::Prefix("/api".to_owned()));
+    assert_eq!(route.traffic.map(|share| share.millionths), Some(100_000));
+    let id = EntryId { kind: EntryKind::Route, key: key("r") };
+    assert!(first.keep.contains(&id));
+    assert!(!first.statuses[&ObjectId { kind: Kind::Rule, key: key("r") }].stale);
+
+    // What cannot be read at all answers as it did before.
+    objects.rules.insert(key("r"), refused());
+    let second = compile(&objects, &first.table);
+    assert_eq!((second.table.version, second.keep.contains(&id)), (first.table.version, true));
+
+    objects.rules.insert(key("r"), rule(serde_json::json!({"upstream": "u"})));
+    let third = compile(&objects, &second.table);
+    assert_eq!(third.table.routes[&key("r")].backend, Backend::Pool(key("u")));
+    assert!(third.keep.is_empty());
+}
+
+#[test]
+fn nothing_answers_for_a_refused_rule_that_is_switched_off_or_of_which_the_requests_are_not_known() {
+    for spec in [
+        serde_json::json!({"active": false, "hostnames": ["a"]}),
+        serde_json::json!({"hostnames": ["a b"], "upstream": "u"}),
+        serde_json::json!({"matches": [{"methods": ["get"]}], "upstream": "u"}),
+    ] {
+        let mut objects = Objects::default();
+        objects.rules.insert(key("r"), rule(spec));
+        let compiled = compile(&objects, &Table::default());
+        assert!(compiled.table.routes.is_empty());
+        assert_eq!(compiled.keep.len(), 1);
+    }
 }
 
 #[test]

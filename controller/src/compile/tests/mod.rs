@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod arbitrary;
+mod changes;
 mod entries;
+mod incremental;
 mod laws;
 mod secrets;
 mod services;
+mod tenancy;

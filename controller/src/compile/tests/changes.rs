@@ -1,0 +1,58 @@
+//! Arbitrary changes to few objects, so that they touch each other.
+
+use std::sync::Arc;
+
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use sluicegate_crds::{Rule, Target, Upstream};
+
+use super::arbitrary::{key, refused, rule, secret, service, target, text, upstream};
+use crate::objects::{Candidate, Change};
+
+/// A change of an object that users of Sluicegate write.
+pub(super) fn of_users() -> BoxedStrategy<Change> {
+    prop_oneof![
+        4 => (key(), rule(), 0..3_i64).prop_map(|(key, spec, created)| {
+            let mut rule = Rule::new(&key.name, spec);
+            rule.metadata.creation_timestamp = k8s_openapi::jiff::Timestamp::from_second(created)
+                .ok()
+                .map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time);
+            rule.metadata.generation = Some(created);
+            Change::Rule(key, Some(Candidate::Valid(Arc::new(rule))))
+        }),
+        3 => (key(), upstream()).prop_map(|(key, spec)| {
+            let upstream = Upstream::new(&key.name, spec);
+            Change::Upstream(key, Some(Candidate::Valid(Arc::new(upstream))))
+        }),
+        3 => (key(), target()).prop_map(|(key, spec)| {
+            let target = Target::new(&key.name, spec);
+            Change::Target(key, Some(Candidate::Valid(Arc::new(target))))
+        }),
+        1 => key().prop_map(|key| Change::Rule(key, Some(refused()))),
+        1 => key().prop_map(|key| Change::Upstream(key, Some(refused()))),
+        1 => key().prop_map(|key| Change::Target(key, Some(refused()))),
+    ]
+    .boxed()
+}
+
+/// Any change.
+pub(super) fn any() -> BoxedStrategy<Change> {
+    let authorities = btree_map(text(&["ca.crt"], &["other"]), proptest::prelude::any::<String>(), 0..2);
+    prop_oneof![
+        10 => of_users(),
+        1 => key().prop_map(|key| Change::Rule(key, None)),
+        1 => key().prop_map(|key| Change::Upstream(key, None)),
+        1 => key().prop_map(|key| Change::Target(key, None)),
+        1 => (key(), proptest::option::of(secret())).prop_map(|(key, data)| Change::Secret(key, data.map(Arc::new))),
+        1 => (key(), proptest::option::of(authorities))
+            .prop_map(|(key, data)| Change::ConfigMap(key, data.map(Arc::new))),
+        2 => (key(), proptest::option::of(service()))
+            .prop_map(|(key, service)| Change::Service(key, service.map(Arc::new))),
+    ]
+    .boxed()
+}
+
+/// Batches of changes, as a source gives them.
+pub(super) fn batches() -> BoxedStrategy<Vec<Vec<Change>>> {
+    vec(vec(any(), 0..6), 1..12).boxed()
+}
