@@ -1,4 +1,6 @@
 //! What holds on a real API server, without a node.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod definitions;
 mod harness;
+mod refusals;
