@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use sluicegate_tests::kubernetes::Cluster;
+use sluicegate_tests::until;
 
 /// Each kind: its plural and its short name.
-const KINDS: [(&str, &str); 3] = [("upstreams", "ups"), ("targets", "sgt"), ("rules", "sgr")];
+const KINDS: [(&str, &str); 3] = [("upstreams", "ups"), ("targets", "tgt"), ("rules", "sgr")];
 
 const UPSTREAM: &str = "
 apiVersion: sluicegate.dev/v1alpha1
@@ -87,7 +88,7 @@ fn columns_tell_what_matters() {
     }
     // Before a controller has looked, nothing is claimed.
     let table = namespace.kubectl(&["get", "upstreams"]);
-    assert_eq!(rows(&table)[0], ["NAME", "ALGORITHM", "TARGETS", "ACCEPTED", "PROGRAMMED", "AGE"]);
+    assert_eq!(rows(&table)[0], ["NAME", "ALGORITHM", "HEALTHY", "ACCEPTED", "PROGRAMMED", "AGE"]);
     assert_eq!(rows(&table)[1][..2], ["web", "LeastConnections"]);
 
     let mut upstream = status(&[("Accepted", "True"), ("Programmed", "False")]);
@@ -128,7 +129,10 @@ fn every_field_is_explained() {
     }
     let cluster = Cluster::shared();
     for (plural, _) in KINDS {
-        let explained = cluster.kubectl(&["explain", "--recursive", &format!("{plural}.spec")]);
+        // What is explained is published a little after what is served.
+        let spec = format!("{plural}.spec");
+        let explained =
+            until("kubectl explains the kind", || cluster.kubectl_with(&["explain", "--recursive", &spec], "").ok());
         let definition = cluster.get(&format!("crd/{plural}.sluicegate.dev"));
         let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
         let mut fields = Vec::new();

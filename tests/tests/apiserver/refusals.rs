@@ -103,7 +103,8 @@ fn refused_by_folder(manifests: &str) -> Vec<Refusal> {
         let name = finding.object.as_deref().and_then(|object| object.rsplit('/').next()).unwrap().to_owned();
         (name, finding.field.map(|field| field.to_string()).unwrap_or_default(), finding.message)
     };
-    let mut refusals: Vec<Refusal> = found_by_folder(manifests).into_iter().filter(|finding| !needs_a_cluster(finding)).map(refusal).collect();
+    let mut refusals: Vec<Refusal> =
+        found_by_folder(manifests).into_iter().filter(|finding| !needs_a_cluster(finding)).map(refusal).collect();
     refusals.sort();
     refusals
 }
