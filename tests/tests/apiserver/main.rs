@@ -4,3 +4,4 @@
 mod definitions;
 mod harness;
 mod refusals;
+mod source;

@@ -25,7 +25,7 @@ pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// that is silent for longer may be dead without anyone having said so.
 const SILENCE: Duration = Duration::from_secs(90);
 /// How many seconds the API server is asked to let a watch run; differing, so that not all end together.
-const WATCH: std::ops::Range<u32> = 300..420;
+const WATCH: std::ops::Range<u32> = 200..290;
 /// A watch that ends earlier, and without having shown anything, is no success.
 const SHORT: Duration = Duration::from_secs(1);
 /// After so many refusals in a row the position itself may be what is wrong (an API server restored from a backup).
