@@ -1,5 +1,8 @@
 //! The server's certificate, exchanged while connections stay.
 
+mod authority;
+mod keeper;
+
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -10,6 +13,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+
+pub use keeper::Keeper;
 
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
 

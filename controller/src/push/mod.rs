@@ -15,5 +15,5 @@ mod server;
 mod stream;
 mod wire;
 
-pub use certificates::{Certificates, UnusableCertificate};
-pub use server::{Server, Settings};
+pub use certificates::{Certificates, Keeper, UnusableCertificate};
+pub use server::{Server, Settings, StartError};
