@@ -15,9 +15,11 @@ use crate::loading::{CONFIGURATION, Loaded};
 
 /// Checks the paths together and prints what is wrong. The exit status is 1 where anything is refused.
 pub(crate) fn check(arguments: &Check, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let folder = Reader::new(&arguments.paths).read()?;
+    let (configurations, manifests): (Vec<PathBuf>, Vec<PathBuf>) =
+        arguments.paths.iter().cloned().partition(|path| is_configuration(path));
+    let folder = Reader::new(&manifests).read()?;
     let loaded = Loaded::new(&folder, &Table::default());
-    let configuration = configuration_errors(&arguments.paths);
+    let configuration = configuration_errors(configurations, &manifests);
     match arguments.output {
         Output::Text => print_text(&loaded, &configuration, out)?,
         Output::Json => print_json(&loaded, &configuration, out)?,
@@ -25,10 +27,17 @@ pub(crate) fn check(arguments: &Check, out: &mut impl Write) -> anyhow::Result<E
     Ok(if errors(&loaded, &configuration) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What is wrong with the configurations of those paths that are folders.
-fn configuration_errors(paths: &[PathBuf]) -> Vec<ConfigError> {
-    let files = paths.iter().map(|path| path.join(CONFIGURATION)).filter(|file| file.exists());
-    files.filter_map(|file| Config::read(&file).err()).collect()
+/// Whether the path is an installation's configuration rather than a manifest.
+fn is_configuration(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == CONFIGURATION) && path.is_file()
+}
+
+/// What is wrong with these configurations, and with those of the paths that are folders.
+fn configuration_errors(mut files: Vec<PathBuf>, paths: &[PathBuf]) -> Vec<ConfigError> {
+    files.extend(paths.iter().map(|path| path.join(CONFIGURATION)).filter(|file| file.exists()));
+    files.sort();
+    files.dedup();
+    files.iter().filter_map(|file| Config::read(file).err()).collect()
 }
 
 fn errors(loaded: &Loaded, configuration: &[ConfigError]) -> usize {
@@ -134,6 +143,26 @@ mod tests {
             assert!(!failed, "{text}");
             assert!(!text.contains("planted-secret-value"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_configuration_is_checked_as_one_whether_it_is_named_or_its_folder_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(CONFIGURATION);
+        std::fs::write(&file, "workers: 2\n").unwrap();
+        for path in [file.as_path(), folder.path()] {
+            let (text, failed) = printed(path.to_str().unwrap(), Output::Text);
+            assert!(!failed && text == "0 objects: 0 errors, 0 warnings\n", "{text}");
+        }
+        std::fs::write(&file, "wrokers: 2\n").unwrap();
+        for path in [file.as_path(), folder.path()] {
+            let (text, failed) = printed(path.to_str().unwrap(), Output::Text);
+            assert!(failed && text.contains("wrokers") && text.contains("1 error,"), "{text}");
+        }
+        let arguments = Check { paths: vec![folder.path().into(), file], output: Output::Text };
+        let mut out = Vec::new();
+        check(&arguments, &mut out).unwrap();
+        assert!(String::from_utf8(out).unwrap().contains("1 error,"), "said once");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! the control runtime, so that a slow scrape costs no request anything.
 
 mod explaining;
+mod host;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +61,12 @@ pub fn admin(observed: Observed) -> Router {
         .route("/", get(index))
         .route("/table", get(table))
         .route("/explain", get(explaining::asked_by_query).post(explaining::asked_by_body));
-    routes.merge(probes()).fallback(nothing_here).with_state(observed)
+    for_this_machine(routes.merge(probes()).fallback(nothing_here).with_state(observed))
+}
+
+/// Refuses requests for names that are not this machine's, so that no web page can have a browser read what is said here.
+pub fn for_this_machine(routes: Router) -> Router {
+    routes.layer(axum::middleware::from_fn(host::only_this_machine))
 }
 
 /// `/healthz`, `/readyz` and `/metrics` alone: for kubelet and Prometheus.

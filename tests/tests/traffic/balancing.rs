@@ -34,7 +34,9 @@ fn manifests(origins: &[Origin], targets: [&str; 3], members: &[&str], more: &st
 fn counts(client: &mut Client, requests: usize) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for _ in 0..requests {
-        *counts.entry(client.get("/").text()).or_default() += 1;
+        let answer = client.get("/");
+        assert_eq!(answer.status(), 200, "{answer:?}");
+        *counts.entry(answer.text()).or_default() += 1;
     }
     counts
 }
@@ -232,11 +234,12 @@ fn the_clients_address_and_the_conversation_keep_together() {
         for turn in 0..turns {
             messages.push_str(&format!(r#",{{"role":"assistant","content":"turn {turn}"}}"#));
         }
-        gate.ask(sluicegate_tests::client::post(
+        let answer = gate.ask(sluicegate_tests::client::post(
             "/v1/chat/completions",
             &format!(r#"{{"model":"m","messages":[{messages}]}}"#),
-        ))
-        .text()
+        ));
+        assert_eq!(answer.status(), 200, "{answer:?}");
+        answer.text()
     };
     let first: Vec<String> = (0..30).map(|topic| ask(topic, 0)).collect();
     let later: Vec<String> = (0..30).map(|topic| ask(topic, 5)).collect();

@@ -51,15 +51,29 @@ async fn send(address: SocketAddr, request: &str) -> (u16, String, String) {
 }
 
 async fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
-    send(address, &format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n")).await
+    send(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await
 }
 
 async fn post(address: SocketAddr, body: &Value) -> (u16, String, String) {
     let body = body.to_string();
     let length = body.len();
     let head =
-        format!("POST /explain HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        format!("POST /explain HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
     send(address, &(head + &body)).await
+}
+
+#[tokio::test]
+async fn only_this_machines_names_are_answered() {
+    let address = serve(admin(observed())).await;
+    let asked = |host: &str| format!("GET /table HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
+    for host in ["Host: localhost\r\n", &format!("Host: {address}\r\n"), ""] {
+        assert_eq!(send(address, &asked(host)).await.0, 200, "{host:?}");
+    }
+    for host in ["Host: evil.example\r\n", "Host: localhost\r\nHost: evil.example\r\n", "Host: \r\n"] {
+        assert_eq!(send(address, &asked(host)).await.0, 421, "{host:?}");
+    }
+    let observing = serve(observe(observed())).await;
+    assert_eq!(send(observing, &asked("Host: sluicegate.example\r\n").replace("table", "healthz")).await.0, 200);
 }
 
 #[tokio::test]
@@ -90,7 +104,7 @@ async fn metrics_come_in_the_format_asked_for() {
     assert!(body.contains("\nsluicegate_upstream_requests_in_flight{target=\"default/one\"} 0\n"), "{body}");
     let idle = "\nsluicegate_upstream_connections{upstream=\"default/one\",target=\"default/one\",state=\"idle\"} 0\n";
     assert!(body.contains(idle), "{body}");
-    let accept = "GET /metrics HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\
+    let accept = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                   Accept: application/openmetrics-text;version=1.0.0\r\n\r\n";
     let (_, head, body) = send(address, accept).await;
     assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{head}");

@@ -119,6 +119,18 @@ fn json_is_read_too() {
     assert_eq!(root.get("a").unwrap().as_str(), Some("/xä"));
 }
 
+#[test]
+fn json_writes_some_characters_in_two_halves() {
+    let text = r#"{"\ud83d\ude00": "a\ud83d\ude00b\uD83D\uDE01\\ud83d", "b": 2}"#;
+    let root = only(text).root;
+    assert_eq!(root.get("\u{1f600}").unwrap().as_str(), Some("a\u{1f600}b\u{1f601}\\ud83d"));
+    assert_eq!(&text[root.get("b").unwrap().span.clone()], "2");
+    for half in [r"\ud83d", r"\ude00", r"\ud83d\u0041"] {
+        let broken = parse(&format!("{{\"a\": \"{half}\"}}")).remove(0).unwrap_err();
+        assert!(broken.message.contains("surrogate"), "{broken:?}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_is_read_without_a_panic(text in r#"[a-c0-9\-:{}\[\],&*!<"'|>#%@`~ \t\n.é]{0,80}"#) {

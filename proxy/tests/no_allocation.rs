@@ -1,0 +1,189 @@
+//! Matching and picking allocate nothing: not for a request's normal forms, not for finding its Rule among a thousand,
+//! not for choosing its target.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use sluicegate_proxy::endpoint::{Endpoint, InFlight, Load};
+use sluicegate_proxy::matching::{Found, Matcher, normalise};
+use sluicegate_proxy::pick::Balancer;
+use sluicegate_proxy::request::{BodyFacts, IdentityHeaders, RequestView};
+use sluicegate_table::{
+    Affinity, Algorithm, Backend, Connections, Hostname, Level, Match, Member, ObjectKey, PathMatch, Pool, Protocol,
+    Route, Target, TargetState, Tls, ValueMatch, ValueTest, Weight,
+};
+
+const RULES: usize = 1_000;
+
+/// A Rule by its number: each shape of condition comes up in turn.
+fn route(number: usize) -> Route {
+    let test = |name: &str, test: ValueTest| vec![ValueMatch { name: name.into(), test }];
+    let mut wanted = Match {
+        path: PathMatch::Prefix(format!("/v1/service-{number}")),
+        methods: vec!["GET".into(), "POST".into()],
+        headers: Vec::new(),
+        query: Vec::new(),
+        content_length: None,
+        models: Vec::new(),
+        user_tiers: Vec::new(),
+        user_segments: Vec::new(),
+    };
+    match number % 6 {
+        0 => wanted.path = PathMatch::Exact(format!("/v1/service-{number}/users/7")),
+        1 => wanted.headers = test("x-team", ValueTest::Exact("blue".into())),
+        2 => wanted.query = test("version", ValueTest::RegularExpression("[0-9]+".into())),
+        3 => wanted.path = PathMatch::Glob(format!("/v1/service-{number}/*/7")),
+        4 => wanted.path = PathMatch::RegularExpression(format!("/v1/service-{number}/[a-z]+/[0-9]+")),
+        _ => wanted.models = vec!["small".into()],
+    }
+    let hostname = match number % 3 {
+        0 => Hostname::Exact(format!("host-{number}.example.com")),
+        1 => Hostname::Wildcard(format!("host-{number}.example.com")),
+        _ => Hostname::Exact("api.example.com".into()),
+    };
+    Route {
+        created: 0,
+        hostnames: vec![hostname],
+        matches: vec![wanted],
+        traffic: None,
+        strip_path: false,
+        request_headers: sluicegate_table::HeaderEdits::default(),
+        buffer_size: 65_536,
+        backend: Backend::Pool(ObjectKey::new("default", "pool")),
+        timeouts: sluicegate_table::Timeouts::default(),
+        priority: sluicegate_table::Priority::Normal,
+    }
+}
+
+fn host(number: usize) -> String {
+    match number % 3 {
+        0 => format!("host-{number}.example.com"),
+        1 => format!("any.host-{number}.example.com"),
+        _ => "api.example.com:8080".into(),
+    }
+}
+
+fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+    fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+}
+
+/// What asks for `host` and `path`.
+fn view<'a>(
+    host: &'a str,
+    path: &'a str,
+    headers: &'a HeaderMap,
+    identity: &'a IdentityHeaders,
+    body: &'a BodyFacts,
+) -> RequestView<'a> {
+    RequestView {
+        method: &Method::GET,
+        host,
+        path,
+        query: Some("version=7"),
+        headers,
+        content_length: None,
+        client_ip: Ipv4Addr::LOCALHOST.into(),
+        tls: false,
+        received: Instant::now(),
+        identity,
+        body: Some(body),
+    }
+}
+
+#[test]
+fn a_match_allocates_nothing() {
+    let routes: Vec<(ObjectKey, Route)> =
+        (0..RULES).map(|number| (ObjectKey::new("default", format!("rule-{number}")), route(number))).collect();
+    let matcher = Matcher::new(routes.iter().map(|(key, route)| (key, route))).unwrap();
+    let identity = IdentityHeaders::default();
+    let headers = headers(&[("user-agent", "curl/8"), ("accept", "*/*"), ("x-team", "blue")]);
+    let body = BodyFacts { model: Some("small".into()), conversation: None };
+    for number in 0..RULES {
+        let (host, path) = (host(number), format!("/v1/service-{number}/users/7"));
+        let find = || {
+            let (host, path) = (normalise::host(&host).unwrap(), normalise::path(&path).unwrap());
+            matcher.find(&view(&host, &path, &headers, &identity, &body))
+        };
+        // A regular expression's first use makes its scratch memory, once a thread.
+        assert!(matches!(find(), Found::Route { .. }), "rule {number}");
+        let counted = allocation_counter::measure(|| drop(find()));
+        assert_ne!(allocation_counter::measure(|| drop(host.clone())).count_total, 0, "counting works");
+        assert_eq!(counted.count_total, 0, "rule {number}: {counted:?}");
+    }
+    let counted = allocation_counter::measure(|| {
+        assert!(matches!(matcher.find(&view("nobody.example", "/", &headers, &identity, &body)), Found::NoRoute));
+    });
+    assert_eq!(counted.count_total, 0, "a request that no Rule takes: {counted:?}");
+}
+
+fn endpoint(number: u64) -> Arc<Endpoint> {
+    let target = Target {
+        host: "127.0.0.1".into(),
+        port: 80,
+        discovered: false,
+        protocol: Protocol::Http,
+        path: String::new(),
+        state: TargetState::Enabled,
+        headers: Vec::new(),
+        credential: None,
+        tls: Tls::default(),
+    };
+    let load = Arc::new(Load::default());
+    InFlight::begin(&load).answered_after(Duration::from_millis(number));
+    let key = ObjectKey::new("default", format!("target-{number}"));
+    Arc::new(Endpoint { key, target: Arc::new(target), load })
+}
+
+#[test]
+fn a_pick_allocates_nothing() {
+    let identity = IdentityHeaders::default();
+    let body = BodyFacts { model: None, conversation: Some(7) };
+    let algorithms = [
+        Algorithm::RoundRobin,
+        Algorithm::WeightedRoundRobin,
+        Algorithm::LeastConnections,
+        Algorithm::Random,
+        Algorithm::LeastLatency,
+    ];
+    let affinities = [
+        None,
+        Some(Affinity::ClientIp),
+        Some(Affinity::Header { name: "x-user".into() }),
+        Some(Affinity::Conversation { header: None }),
+        Some(Affinity::Cookie { name: "sticky".into(), ttl: None }),
+    ];
+    for (algorithm, members) in algorithms.into_iter().flat_map(|algorithm| [(algorithm, 3), (algorithm, 100)]) {
+        for affinity in &affinities {
+            let endpoints: Vec<Option<Arc<Endpoint>>> = (1..=members).map(endpoint).map(Some).collect();
+            let member = |endpoint: &Option<Arc<Endpoint>>| Member {
+                target: endpoint.as_ref().unwrap().key.clone(),
+                weight: Weight::try_from(1).unwrap(),
+            };
+            let pool = Pool {
+                algorithm,
+                levels: vec![Level { priority: 1, members: endpoints.iter().map(member).collect() }],
+                affinity: affinity.clone(),
+                connections: Connections::default(),
+                egress_proxy: None,
+            };
+            let balancer = Balancer::new(&pool, &endpoints, None);
+            let mut fields = headers(&[("accept", "*/*"), ("x-user", "somebody")]);
+            let first = balancer.pick(&view("a", "/", &fields, &identity, &body), &[]).unwrap();
+            if let Some(cookie) = first.set_cookie {
+                let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+                fields.insert("cookie", HeaderValue::try_from(pair).unwrap());
+            }
+            let request = view("a", "/", &fields, &identity, &body);
+            let counted = allocation_counter::measure(|| {
+                for _ in 0..1_000 {
+                    assert!(balancer.pick(&request, &[]).unwrap().set_cookie.is_none());
+                }
+            });
+            assert_eq!(counted.count_total, 0, "{algorithm:?} among {members} with {affinity:?}: {counted:?}");
+        }
+    }
+}
