@@ -1,0 +1,5 @@
+//! What holds with pods: the image, and what is installed with it. One test at a time: they share a node.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod image;
+mod image_in_pods;
