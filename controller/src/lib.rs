@@ -11,3 +11,4 @@ pub mod problem;
 pub mod publish;
 pub mod push;
 pub mod source;
+pub mod status;

@@ -40,8 +40,7 @@ pub enum ConditionType {
     /// True: every ready proxy has this generation in use. While False the message says how many have, such as
     /// `2/3 proxies`, and where one refused it, why.
     Programmed,
-    /// Of an Upstream, True: at least one of its Targets gets requests. Of a Target, True: it gets the requests that it
-    /// should.
+    /// Of an Upstream, True: at least one of its Targets gets requests. Of a Target, True: it gets requests.
     Healthy,
 }
 
@@ -91,8 +90,6 @@ pub enum Reason {
     ConfigMapNotFound,
     /// A host name belongs to other namespaces in this installation.
     HostnameNotPermitted,
-    /// A referenced Service or its port does not exist.
-    ServiceNotFound,
     /// Every ready proxy has it in use.
     Programmed,
     /// Not every ready proxy has it yet, or none is ready.
@@ -117,7 +114,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 20] = [
         Self::Accepted,
         Self::ResolvedRefs,
         Self::Invalid,
@@ -128,7 +125,6 @@ impl Reason {
         Self::SecretNotFound,
         Self::ConfigMapNotFound,
         Self::HostnameNotPermitted,
-        Self::ServiceNotFound,
         Self::Programmed,
         Self::Pending,
         Self::RefusedByProxy,
@@ -143,9 +139,8 @@ impl Reason {
 
     /// Those that only an installation in a cluster finds: who may claim which host name, what is behind a Service, and what
     /// the proxies say.
-    pub const IN_CLUSTER: [Self; 12] = [
+    pub const IN_CLUSTER: [Self; 11] = [
         Self::HostnameNotPermitted,
-        Self::ServiceNotFound,
         Self::Programmed,
         Self::Pending,
         Self::RefusedByProxy,
@@ -171,7 +166,6 @@ impl Reason {
             Self::SecretNotFound => "SecretNotFound",
             Self::ConfigMapNotFound => "ConfigMapNotFound",
             Self::HostnameNotPermitted => "HostnameNotPermitted",
-            Self::ServiceNotFound => "ServiceNotFound",
             Self::Programmed => "Programmed",
             Self::Pending => "Pending",
             Self::RefusedByProxy => "RefusedByProxy",

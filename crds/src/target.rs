@@ -213,7 +213,7 @@ fn default_ca_key() -> String {
 #[serde(rename_all = "camelCase")]
 pub struct TargetStatus {
     /// `Accepted`: the object is valid and in force. `ResolvedRefs`: its Service, Secret and ConfigMap exist. `Programmed`:
-    /// every ready proxy has it in use. `Healthy`: it gets the requests that it should.
+    /// every ready proxy has it in use. `Healthy`: it gets requests.
     #[schemars(schema_with = "shapes::conditions")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,

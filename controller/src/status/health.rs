@@ -1,0 +1,159 @@
+//! The states of Targets, and the condition `Healthy`.
+//!
+//! A Target's state is first what its user wants, then whether requests can be sent at all (its credentials, its
+//! authorities, the pods behind its Service), then what the proxies find.
+
+use sluicegate_crds::status::{ConditionType, Reason, State};
+use sluicegate_crds::upstream::MemberStatus;
+use sluicegate_table::{Level, Member, ObjectKey, Pool, Table, TargetState, TrustRoots, Weight};
+
+use super::merge::Said;
+use super::witnesses::Witnesses;
+
+/// The most Targets that one message names.
+const MOST_NAMED: usize = 8;
+
+/// What has become of a Target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Health {
+    pub(super) state: State,
+    /// Why it is not healthy.
+    pub(super) reason: Option<String>,
+    /// How many proxies send it requests, of how many, where they do not agree.
+    pub(super) proxies: Option<String>,
+}
+
+impl Health {
+    fn of(state: State, reason: impl AsRef<str>) -> Self {
+        Self { state, reason: Some(reason.as_ref().to_owned()), proxies: None }
+    }
+
+    fn healthy() -> Self {
+        Self { state: State::Healthy, reason: None, proxies: None }
+    }
+
+    /// Whether it is what proxies find, rather than what follows from the objects.
+    pub(super) fn is_observed(&self) -> bool {
+        self.proxies.is_some() || self.reason.as_deref() == Some(Reason::Unhealthy.as_str())
+    }
+}
+
+/// The health of a Target in the table. `unresolved`: the reason for which a reference of it does not resolve, if so.
+/// `None`: the table has no such Target.
+pub(super) fn of_target(
+    key: &ObjectKey,
+    table: &Table,
+    unresolved: Option<&str>,
+    witnesses: &Witnesses,
+) -> Option<Health> {
+    let target = table.targets.get(key)?;
+    match target.state {
+        TargetState::Draining => return Some(Health::of(State::Draining, Reason::Draining.as_str())),
+        TargetState::Disabled => return Some(Health::of(State::Disabled, Reason::Disabled.as_str())),
+        TargetState::Enabled => {}
+    }
+    if target.credential.as_ref().is_some_and(|credential| credential.value.is_none()) {
+        return Some(Health::of(State::Unhealthy, unresolved.unwrap_or(Reason::SecretNotFound.as_str())));
+    }
+    if target.tls.roots == TrustRoots::Missing {
+        return Some(Health::of(State::Unhealthy, unresolved.unwrap_or(Reason::ConfigMapNotFound.as_str())));
+    }
+    let addresses = table.endpoints.get(key).map_or(0, |endpoints| endpoints.addresses.len());
+    if target.discovered && addresses == 0 {
+        return Some(Health::of(State::Unhealthy, unresolved.unwrap_or(Reason::NoReadyEndpoints.as_str())));
+    }
+    let (known, unhealthy) = witnesses.unhealthy(key, target.discovered.then_some(addresses));
+    Some(match unhealthy {
+        0 => Health::healthy(),
+        _ if unhealthy == known => Health::of(State::Unhealthy, Reason::Unhealthy.as_str()),
+        _ => Health { proxies: Some(format!("{}/{known}", known - unhealthy)), ..Health::healthy() },
+    })
+}
+
+/// `Healthy` of a Target.
+pub(super) fn target_condition(health: Option<&Health>) -> Said {
+    let Some(Health { state, reason, proxies }) = health else { return of_a_refused_object() };
+    let said = |status: &str, reason: &str, message: String| Said {
+        type_: ConditionType::Healthy.as_str(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+    };
+    let reason = reason.as_deref().unwrap_or(Reason::Healthy.as_str());
+    match (state, proxies) {
+        (State::Healthy, None) => said("True", reason, "it gets requests".to_owned()),
+        (State::Healthy, Some(proxies)) => said("True", reason, format!("it gets requests of {proxies} proxies")),
+        (State::Unhealthy, _) => said("False", reason, format!("it gets no requests: {}", because(reason))),
+        (State::Draining, _) => said("False", reason, "it finishes what is in flight, as spec.state says".to_owned()),
+        (State::Disabled, _) => said("False", reason, "it gets no requests, as spec.state says".to_owned()),
+    }
+}
+
+fn because(reason: &str) -> &'static str {
+    let known = |word: Reason| word.as_str() == reason;
+    if known(Reason::SecretNotFound) {
+        "its Secret is missing or cannot be used"
+    } else if known(Reason::ConfigMapNotFound) {
+        "its certificate authorities are missing or cannot be used"
+    } else if known(Reason::NoReadyEndpoints) {
+        "no pod behind its Service is ready"
+    } else if known(Reason::Unhealthy) {
+        "the proxies find that it does not answer as it should"
+    } else {
+        "what it refers to is missing or cannot be used"
+    }
+}
+
+/// The Targets of a pool as its Upstream's status lists them, in the order that users wrote within each level.
+/// `health_of`: as [`of_target`], with the reason where there is no such Target.
+pub(super) fn members(
+    pool: &Pool,
+    health_of: impl Fn(&ObjectKey) -> Result<Health, Reason>,
+) -> Vec<(MemberStatus, Weight)> {
+    let members = pool.levels.iter().flat_map(|Level { members, .. }| members);
+    members
+        .map(|Member { target, weight }| {
+            let health = health_of(target);
+            let health = health.unwrap_or_else(|reason| Health::of(State::Unhealthy, reason.as_str()));
+            let Health { state, reason, proxies } = health;
+            (MemberStatus { name: target.name.clone(), state, reason, proxies }, *weight)
+        })
+        .collect()
+}
+
+/// `Healthy` of an Upstream, and how many of its Targets are healthy, of how many. `None`: it is refused, and no version of
+/// it is in force.
+pub(super) fn upstream_condition(members: Option<&[(MemberStatus, Weight)]>) -> (Said, Option<String>) {
+    let Some(members) = members else { return (of_a_refused_object(), None) };
+    let healthy = |member: &MemberStatus| member.state == State::Healthy;
+    let ratio = format!("{}/{}", members.iter().filter(|(member, _)| healthy(member)).count(), members.len());
+    let serves = members.iter().any(|(member, weight)| healthy(member) && *weight > Weight::ZERO);
+    let faulty = members.iter().any(|(member, _)| member.state == State::Unhealthy);
+    let (status, reason, message) = if !serves {
+        ("False", Reason::NoHealthyTargets, format!("no Target gets requests{}", named(members)))
+    } else if faulty {
+        ("True", Reason::SomeTargetsUnhealthy, format!("{ratio} Targets are healthy{}", named(members)))
+    } else {
+        ("True", Reason::Healthy, format!("{ratio} Targets are healthy"))
+    };
+    (Said::new(ConditionType::Healthy, status, reason, message), Some(ratio))
+}
+
+/// The Targets that are not healthy, with their reasons.
+fn named(members: &[(MemberStatus, Weight)]) -> String {
+    let others: Vec<String> = members
+        .iter()
+        .filter_map(|(member, _)| Some(format!("{} ({})", member.name, member.reason.as_ref()?)))
+        .collect();
+    let (shown, more) = others.split_at(others.len().min(MOST_NAMED));
+    match (shown, more.len()) {
+        ([], _) => String::new(),
+        (shown, 0) => format!(": {}", shown.join(", ")),
+        (shown, more) => format!(": {} and {more} more", shown.join(", ")),
+    }
+}
+
+fn of_a_refused_object() -> Said {
+    let message = "the object is refused, and no valid version is in force".to_owned();
+    Said::new(ConditionType::Healthy, "Unknown", Reason::Invalid, message)
+}

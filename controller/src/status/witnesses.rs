@@ -1,0 +1,194 @@
+//! The ready proxies, and what each has said in this term.
+//!
+//! Who is ready comes from the proxies' Service, what they have from their reports. A ready proxy that loses its watch
+//! keeps serving what it had, so its last word stands until it speaks again or is ready no more. One that has not spoken
+//! yet (to a controller that has just begun to lead, or because it has just become ready) is given [`GRACE`]: until then it
+//! is unknown what it has, and nothing that was said before is taken back for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sluicegate_table::ObjectKey;
+use sluicegate_table::watch::{EndpointReport, EndpointState, EntryId, Report};
+use tokio::time::Instant;
+
+use crate::collect::{Proxy, ProxyId};
+
+/// How long it is left open what a ready proxy has that has not said so.
+pub(super) const GRACE: Duration = Duration::from_secs(30);
+
+/// The ready proxies.
+#[derive(Debug, Default)]
+pub(super) struct Witnesses {
+    epoch: String,
+    /// `None`: it is not known yet which there are.
+    ready: Option<BTreeMap<String, Witness>>,
+}
+
+/// One ready proxy.
+#[derive(Debug)]
+struct Witness {
+    /// When it was first seen to be ready.
+    since: Instant,
+    /// What it has said in this term.
+    word: Option<Word>,
+}
+
+/// What a proxy has said.
+#[derive(Debug, Default)]
+struct Word {
+    applied: u64,
+    refused: BTreeMap<EntryId, String>,
+    missing: BTreeSet<EntryId>,
+    endpoints: Vec<EndpointReport>,
+}
+
+/// What is new, as far as the status of single objects may depend on it.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Entries that a proxy refuses or misses, or no longer does.
+    pub(super) entries: BTreeSet<EntryId>,
+    /// Targets of which a proxy sees the endpoints in other states.
+    pub(super) targets: BTreeSet<ObjectKey>,
+}
+
+/// How many ready proxies have an entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    /// Ready proxies.
+    pub(super) total: usize,
+    /// Those that have it in use.
+    pub(super) have: usize,
+    /// Those that have said nothing for long enough to be waited for.
+    pub(super) unknown: usize,
+    /// Those that have looked at it and refused it.
+    pub(super) refused: usize,
+    /// Why, as the first of them says.
+    pub(super) refusal: Option<String>,
+    /// Those that were told to keep what they had, and had nothing.
+    pub(super) missing: usize,
+}
+
+impl Count {
+    /// Those of which more is to be heard.
+    pub(super) fn open(&self) -> usize {
+        self.total - self.have - self.refused
+    }
+}
+
+impl Witnesses {
+    /// Nobody has said anything in this term.
+    pub(super) fn new(epoch: &str) -> Self {
+        Self { epoch: epoch.to_owned(), ready: None }
+    }
+
+    /// Takes in who is ready (uids of pods) and what the connected proxies report.
+    pub(super) fn hear<'a>(
+        &mut self,
+        ready: Option<impl IntoIterator<Item = &'a String>>,
+        fleet: &BTreeMap<ProxyId, Proxy>,
+        now: Instant,
+    ) -> News {
+        let mut news = News::default();
+        let Some(ready) = ready else { return news };
+        let mut before = self.ready.take().unwrap_or_default();
+        let mut after = BTreeMap::new();
+        for uid in ready {
+            let mut witness = before.remove(uid).unwrap_or(Witness { since: now, word: None });
+            let report = fleet.get(&ProxyId(uid.clone())).map(|proxy| &proxy.report);
+            if let Some(word) = report.and_then(|report| self.word(report)) {
+                let old = witness.word.replace(word);
+                news.compare(&old.unwrap_or_default(), witness.word.as_ref());
+            }
+            after.insert(uid.clone(), witness);
+        }
+        for gone in before.into_values().filter_map(|witness| witness.word) {
+            news.compare(&gone, None);
+        }
+        self.ready = Some(after);
+        news
+    }
+
+    /// What a report says of this term; `None`: nothing.
+    fn word(&self, report: &Report) -> Option<Word> {
+        let applied = report.applied.as_ref().filter(|version| version.epoch == self.epoch)?.number;
+        let refused = report.refused.iter().map(|refusal| (refusal.id.clone(), refusal.reason.clone())).collect();
+        let missing = report.missing.iter().cloned().collect();
+        Some(Word { applied, refused, missing, endpoints: report.endpoints.clone() })
+    }
+
+    /// Whether it is known who is ready.
+    pub(super) fn are_known(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// The version that every ready proxy has reached; `None` while one has said nothing, or none is ready.
+    pub(super) fn floor(&self) -> Option<u64> {
+        let words = self.ready.as_ref()?.values().map(|witness| witness.word.as_ref().map(|word| word.applied));
+        words.collect::<Option<Vec<_>>>()?.into_iter().min()
+    }
+
+    /// Who has the entry as it became in the version `required`.
+    pub(super) fn count(&self, entry: &EntryId, required: u64, now: Instant) -> Count {
+        let mut count = Count::default();
+        for witness in self.ready.iter().flat_map(BTreeMap::values) {
+            count.total += 1;
+            match &witness.word {
+                None if now < witness.since + GRACE => count.unknown += 1,
+                Some(word) if word.applied >= required => {
+                    if let Some(reason) = word.refused.get(entry) {
+                        count.refused += 1;
+                        count.refusal.get_or_insert_with(|| reason.clone());
+                    } else {
+                        count.have += 1;
+                        count.missing += usize::from(word.missing.contains(entry));
+                    }
+                }
+                None | Some(_) => {}
+            }
+        }
+        count
+    }
+
+    /// Of how many ready proxies it is known how they see a Target, and how many of these send it no requests. `addresses`:
+    /// how many it has, where it has several.
+    pub(super) fn unhealthy(&self, target: &ObjectKey, addresses: Option<usize>) -> (usize, usize) {
+        let words = self.ready.iter().flat_map(BTreeMap::values).filter_map(|witness| witness.word.as_ref());
+        words.fold((0, 0), |(known, unhealthy), word| {
+            let reports = word.endpoints.iter();
+            let bad = reports.filter(|report| report.target == *target && report.state == EndpointState::Unhealthy);
+            let (whole, single) = bad.fold((false, 0), |(whole, single), report| match report.address {
+                None => (true, single),
+                Some(_) => (whole, single + 1),
+            });
+            let all = whole || addresses.is_some_and(|addresses| addresses > 0 && single >= addresses);
+            (known + 1, unhealthy + usize::from(all))
+        })
+    }
+
+    /// Whether a ready proxy has still time to say what it has.
+    pub(super) fn are_heard(&self, now: Instant) -> bool {
+        let heard = |witness: &Witness| witness.word.is_some() || witness.since + GRACE <= now;
+        self.ready.as_ref().is_some_and(|ready| ready.values().all(heard))
+    }
+}
+
+impl News {
+    fn compare(&mut self, old: &Word, new: Option<&Word>) {
+        let nothing = Word::default();
+        let new = new.unwrap_or(&nothing);
+        let differing = |a: &Word, b: &Word| {
+            let refused = a.refused.iter().filter(|(id, reason)| b.refused.get(*id) != Some(*reason));
+            let missing = a.missing.difference(&b.missing);
+            refused.map(|(id, _)| id).chain(missing).cloned().collect::<Vec<_>>()
+        };
+        self.entries.extend(differing(old, new).into_iter().chain(differing(new, old)));
+        let seen = |a: &Word, b: &Word| {
+            let endpoints = a.endpoints.iter().filter(|report| !b.endpoints.contains(report));
+            endpoints.map(|report| report.target.clone()).collect::<Vec<_>>()
+        };
+        if old.endpoints != new.endpoints {
+            self.targets.extend(seen(old, new).into_iter().chain(seen(new, old)));
+        }
+    }
+}
