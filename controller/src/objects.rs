@@ -110,7 +110,25 @@ pub enum Candidate<T> {
     /// It passed the schema and its CEL rules.
     Valid(Arc<T>),
     /// It did not; its last valid version, where the table holds one, stays in force.
-    Refused(Arc<Vec<Problem>>),
+    Refused(Arc<Refused<T>>),
+}
+
+/// An object that did not pass the schema and its CEL rules.
+#[derive(Clone, Debug)]
+pub struct Refused<T> {
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+    /// Its `metadata.generation`, where it was read.
+    pub generation: Option<i64>,
+    /// Of a Rule: that much of it as says which requests are its own, where nothing is wrong with that.
+    pub requests: Option<T>,
+}
+
+impl<T> Candidate<T> {
+    /// An object of which nothing but what is wrong with it is known.
+    pub fn refused(problems: Vec<Problem>) -> Self {
+        Self::Refused(Arc::new(Refused { problems, generation: None, requests: None }))
+    }
 }
 
 /// The data of a Secret. `Debug` shows the keys only.

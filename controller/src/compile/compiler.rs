@@ -15,7 +15,7 @@ use sluicegate_crds::{Rule, Target, Upstream};
 use sluicegate_table::watch::{EntryId, EntryKind};
 use sluicegate_table::{Endpoints, Entries, ObjectKey, Pool, Route, Table};
 
-use super::entries::{Closed, Ledger, Made, OfKind, Verdict, put};
+use super::entries::{Closed, Ledger, Made, OfKind, Otherwise, Verdict, put};
 use super::faults::Problems;
 use super::overlap::Overlap;
 use super::references::Scope;
@@ -170,10 +170,11 @@ impl Compiler {
 
     fn target(&mut self, key: &ObjectKey) {
         let scope = Scope::of(key, self.suggests);
-        let mut made = made(self.objects.targets.get(key), |object: &Target, problems, references| {
+        let compile = |object: &Target, problems: &mut Problems, references: &mut BTreeSet<Reference>| {
             references.extend(target::references(&object.spec));
             Verdict::of(target::target(&object.spec, &self.objects, scope, problems))
-        });
+        };
+        let mut made = made(self.objects.targets.get(key), compile, no_requests);
         // What is in force of a refused Target follows its Service, too, whatever the object says now.
         if let (Some(Made { verdict: Verdict::Refused(_), references, .. }), Some(entry)) =
             (&mut made, self.targets.entries.get(key))
@@ -206,12 +207,13 @@ impl Compiler {
 
     fn upstream(&mut self, key: &ObjectKey) {
         let scope = Scope::of(key, self.suggests);
-        let made = made(self.objects.upstreams.get(key), |object: &Upstream, problems, references| {
+        let compile = |object: &Upstream, problems: &mut Problems, references: &mut BTreeSet<Reference>| {
             references.extend(upstream::references(&object.spec));
             let pool = upstream::upstream(&object.spec, scope, problems);
             upstream::unresolved(&object.spec, scope, &self.objects, |key| self.targets.standing(key), problems);
             Verdict::of(pool)
-        });
+        };
+        let made = made(self.objects.upstreams.get(key), compile, no_requests);
         let before = self.pools.settle(key, made, &mut self.ledger);
         let now = self.pools.said.get(key);
         self.pending.rules.extend(self.referrers.update(key, Referred::Upstream, before.as_ref(), now));
@@ -219,12 +221,16 @@ impl Compiler {
 
     fn rule(&mut self, key: &ObjectKey) {
         let scope = Scope::of(key, self.suggests);
-        let made = made(self.objects.rules.get(key), |object: &Rule, problems, references| {
+        let compile = |object: &Rule, problems: &mut Problems, references: &mut BTreeSet<Reference>| {
             references.extend(rule::references(&object.spec));
             let verdict = rule::rule(key, &object.metadata, &object.spec, &self.claims, problems);
             rule::unresolved(&object.spec, scope, &self.objects, |key| self.pools.standing(key), problems);
             verdict
-        });
+        };
+        let refuse = |object: &Rule, problems: &mut Problems| {
+            rule::refused(key, &object.metadata, &object.spec, &self.claims, problems)
+        };
+        let made = made(self.objects.rules.get(key), compile, refuse);
         let in_force = |routes: &OfKind<Route>| {
             let is = routes.standing(key) == Some(Standing::InForce);
             routes.entries.get(key).filter(|_| is).cloned()
@@ -253,18 +259,29 @@ impl Compiler {
     }
 }
 
-/// Compiles one object, if it is there.
+/// Compiles one object, if it is there; one that was refused before by what says which requests are its own.
 fn made<T: Resource, E>(
     candidate: Option<&Candidate<T>>,
     compile: impl FnOnce(&T, &mut Problems, &mut BTreeSet<Reference>) -> Verdict<E>,
+    refuse: impl FnOnce(&T, &mut Problems) -> Verdict<E>,
 ) -> Option<Made<E>> {
+    let mut references = BTreeSet::new();
     Some(match candidate? {
         Candidate::Valid(object) => {
             let mut problems = Problems::default();
-            let mut references = BTreeSet::new();
             let verdict = compile(object, &mut problems, &mut references);
             Made { verdict, generation: object.meta().generation, problems, references }
         }
-        Candidate::Refused(found) => Made::refused(found),
+        Candidate::Refused(refused) => {
+            let mut problems = Problems::found(&refused.problems);
+            let unknown = Verdict::Refused(Otherwise::Unknown);
+            let verdict = refused.requests.as_ref().map_or(unknown, |requests| refuse(requests, &mut problems));
+            Made { verdict, generation: refused.generation, problems, references }
+        }
     })
+}
+
+/// What an object that is no Rule comes to where it was refused before.
+fn no_requests<T, E>(_: &T, _: &mut Problems) -> Verdict<E> {
+    Verdict::Refused(Otherwise::Unknown)
 }

@@ -11,7 +11,6 @@ use super::faults::Problems;
 use super::referrers::Reference;
 use super::standing::{Said, Standing};
 use crate::objects::{Kind, ObjectId};
-use crate::problem::Problem;
 
 /// An entry that an object becomes.
 pub(super) trait ObjectEntry: PartialEq {
@@ -81,18 +80,6 @@ pub(super) struct Made<E> {
     pub(super) problems: Problems,
     /// What it depends on, each once.
     pub(super) references: BTreeSet<Reference>,
-}
-
-impl<E> Made<E> {
-    /// An object that was refused before compile.
-    pub(super) fn refused(problems: &[Problem]) -> Self {
-        Self {
-            verdict: Verdict::Refused(Otherwise::Unknown),
-            generation: None,
-            problems: Problems::found(problems),
-            references: BTreeSet::new(),
-        }
-    }
 }
 
 /// The entries of one kind and what is said of its objects.

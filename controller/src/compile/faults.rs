@@ -86,6 +86,17 @@ impl Problems {
         self.add(field, Severity::Warning, ConditionType::PartiallyInvalid, Fault { reason, ..fault });
     }
 
+    /// Those of this reason.
+    pub(super) fn because(mut self, reason: Reason) -> Self {
+        self.0.retain(|problem| problem.reason == reason);
+        self
+    }
+
+    /// Puts others in front.
+    pub(super) fn begin_with(&mut self, others: Self) {
+        self.0.splice(..0, others.0);
+    }
+
     /// Whether any of them refuses the object.
     pub(super) fn refused(&self) -> bool {
         self.0.iter().any(|problem| problem.severity == Severity::Error)

@@ -78,6 +78,29 @@ pub(super) fn rule(
     }
 }
 
+/// What a Rule comes to that was refused before. `spec` is as much of it as says which requests are its own.
+pub(super) fn refused(
+    key: &ObjectKey,
+    meta: &ObjectMeta,
+    spec: &RuleSpec,
+    claims: &Claims,
+    problems: &mut Problems,
+) -> Verdict<Route> {
+    // What is wrong with it is known; that what was left out is missing is no news.
+    let mut found = Problems::default();
+    match rule(key, meta, spec, claims, &mut found) {
+        Verdict::Refused(otherwise) => Verdict::Refused(otherwise),
+        Verdict::SwitchedOff => Verdict::Refused(Otherwise::Nothing),
+        Verdict::Entry(route) => {
+            Verdict::Refused(Otherwise::Entry(stand_in(Route { backend: Backend::Invalid, ..route })))
+        }
+        Verdict::NotPermitted => {
+            problems.begin_with(found.because(Reason::HostnameNotPermitted));
+            Verdict::NotPermitted
+        }
+    }
+}
+
 /// The route that answers for a refused Rule: all of it that says which requests are the Rule's, and no more.
 fn stand_in(route: Route) -> Route {
     Route {

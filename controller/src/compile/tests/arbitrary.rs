@@ -283,14 +283,14 @@ fn candidates<T: std::fmt::Debug + 'static, S: std::fmt::Debug + 'static>(
 
 /// An object that did not pass the schema.
 pub(super) fn refused<T>() -> Candidate<T> {
-    Candidate::Refused(Arc::new(vec![Problem {
+    Candidate::refused(vec![Problem {
         field: FieldPath::spec().key("nonsense"),
         severity: Severity::Error,
         condition: ConditionType::Accepted,
         reason: Reason::Invalid,
         message: "there is no such field".to_owned(),
         hint: None,
-    }]))
+    }])
 }
 
 pub(super) fn secret() -> BoxedStrategy<SecretData> {

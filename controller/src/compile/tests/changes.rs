@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sluicegate_crds::{Rule, Target, Upstream};
 
 use super::arbitrary::{key, refused, rule, secret, service, target, text, upstream};
-use crate::objects::{Candidate, Change};
+use crate::objects::{Candidate, Change, Refused};
 
 /// A change of an object that users of Sluicegate write.
 pub(super) fn of_users() -> BoxedStrategy<Change> {
@@ -29,6 +29,12 @@ pub(super) fn of_users() -> BoxedStrategy<Change> {
             Change::Target(key, Some(Candidate::Valid(Arc::new(target))))
         }),
         1 => key().prop_map(|key| Change::Rule(key, Some(refused()))),
+        1 => (key(), rule()).prop_map(|(key, spec)| {
+            let Candidate::Refused(nothing) = refused() else { unreachable!() };
+            let requests = Some(Rule::new(&key.name, spec));
+            let refused = Refused { generation: Some(7), requests, ..Refused::clone(&nothing) };
+            Change::Rule(key, Some(Candidate::Refused(Arc::new(refused))))
+        }),
         1 => key().prop_map(|key| Change::Upstream(key, Some(refused()))),
         1 => key().prop_map(|key| Change::Target(key, Some(refused()))),
     ]

@@ -10,7 +10,7 @@ use sluicegate_table::{Backend, Hostname, ObjectKey, PathMatch, Table};
 
 use super::arbitrary::refused;
 use crate::compile::compile;
-use crate::objects::{Candidate, Kind, ObjectId, Objects};
+use crate::objects::{Candidate, Kind, ObjectId, Objects, Refused};
 
 fn key(name: &str) -> ObjectKey {
     ObjectKey::new("default", name)
@@ -124,6 +124,22 @@ fn nothing_answers_for_a_refused_rule_that_is_switched_off_or_of_which_the_reque
         assert!(compiled.table.routes.is_empty());
         assert_eq!(compiled.keep.len(), 1);
     }
+}
+
+#[test]
+fn a_rule_that_the_schema_refuses_answers_503_for_the_requests_that_it_names() {
+    let Candidate::Valid(requests) = rule(serde_json::json!({"hostnames": ["a.example.com"]})) else { panic!() };
+    let Candidate::Refused(nothing) = refused::<Rule>() else { panic!() };
+    let refused = Refused { generation: Some(3), requests: Some(Rule::clone(&requests)), ..Refused::clone(&nothing) };
+    let mut objects = Objects::default();
+    objects.rules.insert(key("r"), Candidate::Refused(Arc::new(refused)));
+    let compiled = compile(&objects, &Table::default());
+    let route = &compiled.table.routes[&key("r")];
+    assert_eq!(route.backend, Backend::Invalid);
+    assert_eq!(route.hostnames, [Hostname::Exact("a.example.com".to_owned())]);
+    let status = &compiled.statuses[&ObjectId { kind: Kind::Rule, key: key("r") }];
+    assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(3)));
+    assert_eq!(status.problems, nothing.problems);
 }
 
 #[test]

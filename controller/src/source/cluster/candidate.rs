@@ -14,9 +14,10 @@ use sluicegate_crds::{Rule, Target, Upstream};
 use sluicegate_table::ObjectKey;
 
 use super::projected::{Metadata, OwnObject};
-use crate::objects::{Candidate, Change, Kind};
+use crate::objects::{Candidate, Change, Kind, Refused};
 use crate::problem::{FieldPath, Problem, Severity};
 use crate::source::folder::check_spec;
+use crate::source::requests::requests;
 
 /// What to try where the API server accepts what is refused here.
 const REMEDY: &str = "the installed CustomResourceDefinitions are not those of this release: upgrade the controller, or \
@@ -25,24 +26,30 @@ const REMEDY: &str = "the installed CustomResourceDefinitions are not those of t
 /// The change that an object's being new or different is.
 pub(super) fn change(kind: Kind, key: ObjectKey, object: OwnObject) -> Change {
     let OwnObject { metadata, spec, .. } = object;
+    let metadata = meta(metadata);
     match kind {
         Kind::Rule => {
-            let candidate = read(kind, &spec, |spec| Rule { metadata: meta(metadata), spec, status: None });
+            let candidate = read(kind, &spec, metadata, |metadata, spec| Rule { metadata, spec, status: None });
             Change::Rule(key, Some(candidate))
         }
         Kind::Upstream => {
-            let candidate = read(kind, &spec, |spec| Upstream { metadata: meta(metadata), spec, status: None });
+            let candidate = read(kind, &spec, metadata, |metadata, spec| Upstream { metadata, spec, status: None });
             Change::Upstream(key, Some(candidate))
         }
         Kind::Target => {
-            let candidate = read(kind, &spec, |spec| Target { metadata: meta(metadata), spec, status: None });
+            let candidate = read(kind, &spec, metadata, |metadata, spec| Target { metadata, spec, status: None });
             Change::Target(key, Some(candidate))
         }
     }
 }
 
-fn read<S: DeserializeOwned, T>(kind: Kind, spec: &Json, whole: impl FnOnce(S) -> T) -> Candidate<T> {
-    let spec = check_spec(kind, spec).and_then(|spec| {
+fn read<S: DeserializeOwned, T>(
+    kind: Kind,
+    spec: &Json,
+    metadata: ObjectMeta,
+    whole: impl FnOnce(ObjectMeta, S) -> T,
+) -> Candidate<T> {
+    let checked = check_spec(kind, spec).and_then(|spec| {
         serde_json::from_value(spec).map_err(|error| {
             vec![Problem {
                 field: FieldPath::spec(),
@@ -54,13 +61,16 @@ fn read<S: DeserializeOwned, T>(kind: Kind, spec: &Json, whole: impl FnOnce(S) -
             }]
         })
     });
-    match spec {
-        Ok(spec) => Candidate::Valid(Arc::new(whole(spec))),
+    match checked {
+        Ok(spec) => Candidate::Valid(Arc::new(whole(metadata, spec))),
         Err(mut problems) => {
+            let requests = requests(kind, spec, &problems).and_then(|spec| serde_json::from_value(spec).ok());
             for problem in &mut problems {
                 problem.hint = Some(REMEDY.to_owned());
             }
-            Candidate::Refused(Arc::new(problems))
+            let generation = metadata.generation;
+            let requests = requests.map(|spec| whole(metadata, spec));
+            Candidate::Refused(Arc::new(Refused { problems, generation, requests }))
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What a folder holds at one moment, and where.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::document::Content;
 use super::documents::{Incomplete, Object, Origin};
@@ -67,9 +66,9 @@ impl Folder {
     pub(super) fn insert(&mut self, object: &Object, lost: Option<&Incomplete>) {
         fn or_lost<T>(candidate: &Candidate<T>, lost: Option<&Incomplete>) -> Candidate<T> {
             match (lost, candidate) {
-                (Some(lost), _) => Candidate::Refused(Arc::new(vec![lost.problem.clone()])),
+                (Some(lost), _) => Candidate::refused(vec![lost.problem.clone()]),
                 (None, Candidate::Valid(object)) => Candidate::Valid(object.clone()),
-                (None, Candidate::Refused(problems)) => Candidate::Refused(problems.clone()),
+                (None, Candidate::Refused(refused)) => Candidate::Refused(refused.clone()),
             }
         }
         let key = object.key.clone();

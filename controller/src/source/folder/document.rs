@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use sluicegate_crds::{Rule, Target, Upstream};
 use sluicegate_table::ObjectKey;
 
 use super::file::Mask;
 use super::finding::Reason;
 use super::identity::{self, Class, Nothing};
-use super::schema::{Found, KindSchema, invalid};
+use super::schema::{Found, KindSchema, invalid, plain_json};
 use super::secrets::{self, Environment};
 use super::yaml::{Broken, Document, Flaw, Node, Span};
-use crate::objects::{Candidate, Kind, SecretData};
+use crate::objects::{Candidate, Kind, Refused, SecretData};
 use crate::problem::{FieldPath, Problem, Severity, Step};
+use crate::source::requests::requests;
 
 /// What an object is, checked. A Secret or `ConfigMap` that was refused is `None`.
 #[derive(Clone, Debug)]
@@ -266,5 +268,12 @@ fn candidate<T: DeserializeOwned>(kind: Kind, root: &Node, found: &mut Vec<Found
             found.push(Found { problem: invalid(field, error.to_string(), None), span });
         }
     }
-    Candidate::Refused(Arc::new(found.iter().map(|found| found.problem.clone()).collect()))
+    let problems: Vec<Problem> = found.iter().map(|found| found.problem.clone()).collect();
+    let requests = root.get("spec").and_then(|spec| requests(kind, &plain_json(spec), &problems));
+    let requests = requests.and_then(|spec| {
+        let object =
+            json!({"apiVersion": "sluicegate.dev/v1alpha1", "kind": kind.to_string(), "metadata": {}, "spec": spec});
+        serde_json::from_value(object).ok()
+    });
+    Candidate::Refused(Arc::new(Refused { problems, generation: None, requests }))
 }

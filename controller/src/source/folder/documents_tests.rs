@@ -74,8 +74,8 @@ fn all_problems_of_an_object_are_found_at_once() {
     assert_eq!(underlined(&parsed, 2), "010");
     assert_eq!(underlined(&parsed, 5), "headrs");
     assert_eq!(underlined(&parsed, 6), "configMap");
-    let Content::Target(Candidate::Refused(problems)) = &parsed.objects[0].content else { panic!() };
-    assert_eq!(problems.len(), 7);
+    let Content::Target(Candidate::Refused(refused)) = &parsed.objects[0].content else { panic!() };
+    assert_eq!(refused.problems.len(), 7);
 }
 
 #[test]

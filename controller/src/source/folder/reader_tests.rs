@@ -101,9 +101,9 @@ fn what_a_broken_file_held_is_refused_and_what_is_deleted_is_gone() {
     fs::write(&path, target("a", "later") + "kind: [\n").unwrap();
     let read = reader.read().unwrap();
     assert_eq!(targets(&read), ["a later", "b!", "c x"]);
-    let Candidate::Refused(problems) = &read.objects.targets[&id("b").key] else { panic!() };
-    assert!(problems[0].message.contains("a.yaml:6:7"), "{}", problems[0].message);
-    let finding = read.finding(&id("b"), &problems[0]);
+    let Candidate::Refused(refused) = &read.objects.targets[&id("b").key] else { panic!() };
+    assert!(refused.problems[0].message.contains("a.yaml:6:7"), "{}", refused.problems[0].message);
+    let finding = read.finding(&id("b"), &refused.problems[0]);
     assert_eq!(finding.place.map(|place| place.start().line), Some(6), "where it was is not there any more");
 
     // It breaks still more, then is whole again without `b`, then gone.
@@ -184,9 +184,9 @@ fn problems_found_later_find_their_place() {
 fn a_report_says_nothing_twice() {
     let folder = folder(&[("a.yaml", &target("a", "5"))]);
     let read = read(folder.path()).unwrap();
-    let Candidate::Refused(problems) = &read.objects.targets[&id("a").key] else { panic!() };
+    let Candidate::Refused(refused) = &read.objects.targets[&id("a").key] else { panic!() };
     let id = id("a");
-    assert_eq!(read.report(problems.iter().map(|problem| (&id, problem))).len(), 1);
+    assert_eq!(read.report(refused.problems.iter().map(|problem| (&id, problem))).len(), 1);
 }
 
 #[test]

@@ -92,9 +92,9 @@ async fn what_one_release_does_not_know_refuses_one_object() {
     let mut source = Source::start(&api).await;
     assert!(upstream_of(&source.objects, "good").is_some());
     for (name, field) in [("newer", "spec.mirror"), ("odd", "spec.priority"), ("none", "spec")] {
-        let Candidate::Refused(problems) = &source.objects.rules[&key(name)] else { panic!("{name}") };
-        assert_eq!(problems[0].field.to_string(), field);
-        assert!(problems[0].to_string().contains("CustomResourceDefinitions"), "{}", problems[0]);
+        let Candidate::Refused(refused) = &source.objects.rules[&key(name)] else { panic!("{name}") };
+        assert_eq!(refused.problems[0].field.to_string(), field);
+        assert!(refused.problems[0].to_string().contains("CustomResourceDefinitions"), "{}", refused.problems[0]);
     }
     api.put("rules", "default", "newer", rule("one"));
     source.until(|objects| upstream_of(objects, "newer").is_some()).await;

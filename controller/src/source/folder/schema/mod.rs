@@ -14,8 +14,7 @@ mod walk;
 
 pub(crate) use json::check_spec;
 pub(crate) use kinds::{KindSchema, config_map_schema, secret_schema};
-pub(crate) use walk::invalid;
-pub(crate) use walk::{Found, Values, check};
+pub(crate) use walk::{Found, Values, check, invalid, plain_json};
 
 /// What a value is, in words: `010 reads as the number 8`.
 pub(crate) fn describe_value(node: &super::yaml::Node) -> String {

@@ -321,7 +321,7 @@ fn bare(json: &Json) -> String {
 }
 
 /// A node as JSON, unchecked.
-fn plain_json(node: &Node) -> Json {
+pub(crate) fn plain_json(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(value) => Json::Bool(*value),
