@@ -120,7 +120,9 @@ fn the_program_runs_with_nothing_but_the_image() {
 fn the_same_program_makes_the_same_image() {
     let folder = TempDir::new().unwrap();
     let archives = ["one.tar", "two.tar"].map(|name| folder.path().join(name));
-    archives.iter().for_each(|archive| build(archive));
+    for archive in &archives {
+        build(archive);
+    }
     let [one, two] = archives.map(|archive| fs::read(archive).unwrap());
     assert!(one == two, "{} and {} bytes differ", one.len(), two.len());
 }
