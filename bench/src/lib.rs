@@ -1,1 +1,3 @@
-//! bench
+//! Benchmarks: of the hot path (`benches/`, with criterion), and of the control plane beside a real API server.
+
+pub mod control;

@@ -26,6 +26,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve a folder of manifests
     Run(Run),
+    /// Control the proxies of a Kubernetes cluster by the objects that it holds
+    Controller(Controller),
+    /// Serve what a controller sends
+    Proxy(Proxy),
     /// Check manifests without serving them; the exit status is 1 where any is refused
     Check(Check),
     /// Explain what would become of a request: which Rule takes it, why the others do not, which target gets it
@@ -58,6 +62,24 @@ pub(crate) struct Run {
     /// How many threads serve requests; 0: as many as there are CPUs
     #[arg(long, value_name = "NUMBER")]
     pub(crate) workers: Option<usize>,
+}
+
+/// Compiles the cluster's Upstreams, Targets and Rules, sends them to the proxies and writes what became of them into their
+/// status. Of several controllers one does so at a time. The environment variables POD_NAMESPACE, POD_NAME and POD_IP say
+/// where it runs.
+#[derive(Debug, Args)]
+pub(crate) struct Controller {
+    /// Its configuration; left out: the defaults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Follows the controller that its configuration names, and serves from what it kept while no controller can be reached.
+#[derive(Debug, Args)]
+pub(crate) struct Proxy {
+    /// Its configuration: that of `run`, with `controller`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
 }
 
 #[derive(Debug, Args)]

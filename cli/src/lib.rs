@@ -5,6 +5,7 @@
 
 mod arguments;
 mod check;
+mod controller;
 mod crds;
 pub mod echo;
 mod explain;
@@ -12,6 +13,7 @@ mod live;
 mod loading;
 mod probe;
 mod process;
+mod proxy;
 mod run;
 mod status;
 pub mod table_view;
@@ -34,6 +36,8 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments, &mut out),
         Command::Check(arguments) => check::check(&arguments, &mut out),
+        Command::Controller(arguments) => controller::controller(&arguments),
+        Command::Proxy(arguments) => proxy::proxy(&arguments),
         Command::Status(arguments) => process::on_control_runtime(status::status(&arguments, &mut out)),
         Command::Probe(arguments) => process::on_control_runtime(probe::probe(&arguments)),
         Command::Sleep(arguments) => {

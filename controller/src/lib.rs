@@ -10,5 +10,6 @@ pub mod observe;
 pub mod problem;
 pub mod publish;
 pub mod push;
+pub mod run;
 pub mod source;
 pub mod status;

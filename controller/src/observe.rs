@@ -24,7 +24,7 @@ use crate::publish::Published;
 /// What the endpoints show.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    published: watch::Receiver<Option<Published>>,
+    published: watch::Receiver<Published>,
     fleet: Arc<Fleet>,
     leadership: Leadership,
     listed: Arc<AtomicBool>,
@@ -54,7 +54,7 @@ pub struct FleetStatus {
 
 impl Observed {
     /// What there is to show.
-    pub fn new(published: watch::Receiver<Option<Published>>, fleet: Arc<Fleet>, leadership: Leadership) -> Self {
+    pub fn new(published: watch::Receiver<Published>, fleet: Arc<Fleet>, leadership: Leadership) -> Self {
         Self { published, fleet, leadership, listed: Arc::default() }
     }
 
@@ -73,15 +73,16 @@ impl Observed {
         }
         let proxies = self.fleet.proxies().into_values().map(|proxy| (proxy.pod, proxy.report)).collect();
         let status = FleetStatus { leads: true, leader, proxies, ..FleetStatus::default() };
-        match &*self.published.borrow() {
-            None => status,
-            Some(published) => FleetStatus {
-                version: Some(published.version().to_string()),
-                rules: published.table.routes.len(),
-                upstreams: published.table.pools.len(),
-                targets: published.table.targets.len(),
-                ..status
-            },
+        let published = self.published.borrow();
+        if published.epoch.is_empty() {
+            return status;
+        }
+        FleetStatus {
+            version: Some(published.version().to_string()),
+            rules: published.table.routes.len(),
+            upstreams: published.table.pools.len(),
+            targets: published.table.targets.len(),
+            ..status
         }
     }
 }
@@ -114,8 +115,8 @@ async fn status(State(observed): State<Observed>) -> Json<FleetStatus> {
 }
 
 async fn table(State(observed): State<Observed>) -> Response {
-    let published = observed.published.borrow().clone();
-    Json(published.map(|published| published.table)).into_response()
+    let table = observed.published.borrow().table.clone();
+    Json(table).into_response()
 }
 
 async fn metrics(State(observed): State<Observed>) -> Response {
@@ -179,7 +180,7 @@ mod tests {
         fleet.reported(&id, report.clone());
         let until = Instant::now() + Duration::from_secs(10);
         let (standing, stands) = watch::channel(Standing::Leads { term: 1, until });
-        let observed = Observed::new(watch::channel(Some(published)).1, fleet, Leadership::new(stands));
+        let observed = Observed::new(watch::channel(published).1, fleet, Leadership::new(stands));
 
         let status = observed.status();
         assert_eq!((status.leads, status.version.as_deref()), (true, Some("e.3")));

@@ -7,7 +7,7 @@ use sluicegate_table::watch::{EntryId, Version};
 /// A version of the table and what belongs to it. Cheap to clone: everything in it is shared between versions.
 #[derive(Clone, Debug, Default)]
 pub struct Published {
-    /// Identifies this controller's term as leader; see [`Version`].
+    /// Identifies this controller's term as leader, see [`Version`]; empty: nothing was published yet.
     pub epoch: String,
     /// The table.
     pub table: Table,

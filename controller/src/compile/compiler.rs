@@ -116,6 +116,11 @@ impl Compiler {
         self.advance().0
     }
 
+    /// The objects, for another compiler.
+    pub fn into_objects(self) -> Objects {
+        self.objects
+    }
+
     /// Compiles what is pending. Tells also whether the table is another one than before.
     pub(super) fn advance(&mut self) -> (Step, bool) {
         // Each kind before the one that refers to it.

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod definitions;
+mod faults;
 mod harness;
 mod refusals;
 mod source;
