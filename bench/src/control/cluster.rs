@@ -20,8 +20,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) struct Setting<'a> {
     /// Everything asynchronous runs here.
     pub(super) runtime: Runtime,
-    /// The API server.
-    pub(super) cluster: &'a Cluster,
     /// The installation; no proxy runs yet.
     pub(super) installation: Installation<'a>,
     /// Its controller, which leads.
@@ -42,7 +40,7 @@ impl Setting<'_> {
         controller.wait_until_it_leads();
         let client = runtime.block_on(client(&cluster))?;
         let origin = Origin::start()?;
-        let mut setting = Setting { runtime, cluster: &cluster, installation, controller, client, origin };
+        let mut setting = Setting { runtime, installation, controller, client, origin };
         scenario(&mut setting)
     }
 

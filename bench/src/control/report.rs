@@ -15,40 +15,30 @@ struct Row {
     what: String,
     figure: String,
     bar: String,
-    /// `None`: there is no bar.
-    reached: Option<bool>,
+    reached: bool,
 }
 
 impl Report {
     /// A figure with a bar.
     pub(super) fn held(&mut self, what: impl Into<String>, figure: String, bar: impl Into<String>, reached: bool) {
-        self.take(Row { what: what.into(), figure, bar: bar.into(), reached: Some(reached) });
-    }
-
-    /// A figure without one.
-    pub(super) fn told(&mut self, what: impl Into<String>, figure: String) {
-        self.take(Row { what: what.into(), figure, bar: String::new(), reached: None });
+        self.take(Row { what: what.into(), figure, bar: bar.into(), reached });
     }
 
     fn take(&mut self, row: Row) {
-        complain(&format!("{}: {} {}", row.what, row.figure, if row.reached == Some(false) { "(MISSED)" } else { "" }));
+        complain(&format!("{}: {} {}", row.what, row.figure, if row.reached { "" } else { "(MISSED)" }));
         self.rows.push(row);
     }
 
     /// Whether every figure reached its bar.
     pub(super) fn all_reached(&self) -> bool {
-        self.rows.iter().all(|row| row.reached != Some(false))
+        self.rows.iter().all(|row| row.reached)
     }
 
     /// A table.
     pub(super) fn markdown(&self) -> String {
         let mut text = String::from("| what | figure | bar | |\n| --- | --- | --- | --- |\n");
         for Row { what, figure, bar, reached } in &self.rows {
-            let verdict = match reached {
-                Some(true) => "reached",
-                Some(false) => "**missed**",
-                None => "",
-            };
+            let verdict = if *reached { "reached" } else { "**missed**" };
             // Writing to a String cannot fail.
             let _ = writeln!(text, "| {what} | {figure} | {bar} | {verdict} |");
         }

@@ -30,7 +30,7 @@ struct Traffic {
 impl Traffic {
     fn start(proxies: &[&Proxy<'_, '_>], host: &str) -> Self {
         let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let threads = proxies.iter().map(|proxy| {
+        let ask = |proxy: &&Proxy<'_, '_>| {
             let (address, host) = (proxy.listen, host.to_owned());
             let (stop, asked) = (Arc::clone(&stop), Arc::clone(&asked));
             thread::spawn(move || {
@@ -41,8 +41,9 @@ impl Traffic {
                     asked.fetch_add(1, Ordering::Relaxed);
                 }
             })
-        });
-        Self { stop, asked, threads: threads.collect() }
+        };
+        let threads = proxies.iter().map(ask).collect();
+        Self { stop, asked, threads }
     }
 
     /// Waits for so many more answers.
@@ -216,11 +217,8 @@ struct Network {
 impl Network {
     fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let network = Self {
-            address: listener.local_addr().expect("bound"),
-            cut: Arc::default(),
-            through: Arc::default(),
-        };
+        let network =
+            Self { address: listener.local_addr().expect("bound"), cut: Arc::default(), through: Arc::default() };
         let (cut, through) = (Arc::clone(&network.cut), Arc::clone(&network.through));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {

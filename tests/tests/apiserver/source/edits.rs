@@ -177,7 +177,7 @@ fn what_a_newer_release_wrote_is_refused_by_itself() {
     namespace.apply(&rule("good", "web"));
     let following = Following::start(cluster.kubeconfig(), namespace.name(), ControllerConfig::default());
     let refusal = |name: &str| match &following.told().objects.rules[&ObjectKey::new(namespace.name(), name)] {
-        Candidate::Refused(problems) => Some(problems[0].to_string()),
+        Candidate::Refused(problems) => Some(problems.problems[0].to_string()),
         Candidate::Valid(_) => None,
     };
     assert_eq!(refusal("good"), None);
