@@ -26,12 +26,15 @@ enum Identity<'a> {
 impl Behind {
     /// The Service with the addresses that are ready. A pod with an IPv4 and an IPv6 address is one endpoint and is
     /// reached by IPv4: two would be counted, balanced and judged as two. While a slice is being split a pod may be in
-    /// both halves; it is one, too.
+    /// both halves; it is one, too. Where no pod is ready those that still serve while they end will do, as they do for
+    /// Kubernetes' own Services: when all pods are replaced at once, they are all that there is.
     pub(super) fn whole(&self) -> Option<Service> {
         let ports = self.service.as_ref()?.ports.clone();
         let mut found: BTreeMap<Identity<'_>, (AddressType, ServiceEndpoint)> = BTreeMap::new();
-        for slice in self.slices.values().filter(|slice| slice.address_type != AddressType::Other) {
-            for endpoint in &slice.ready {
+        let slices = || self.slices.values().filter(|slice| slice.address_type != AddressType::Other);
+        let any_ready = slices().flat_map(|slice| &slice.endpoints).any(|endpoint| endpoint.ready);
+        for slice in slices() {
+            for endpoint in slice.endpoints.iter().filter(|endpoint| endpoint.ready == any_ready) {
                 let here = (slice.address_type, described(endpoint, &slice.ports));
                 match found.entry(identity(endpoint)) {
                     std::collections::btree_map::Entry::Vacant(vacant) => {

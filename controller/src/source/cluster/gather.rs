@@ -102,9 +102,17 @@ impl Gatherer {
                     Err(_) => return,
                 },
                 () = batches.closed() => return,
+                // A follower goes on for ever, unless it fails as no program should. To go on without it would be to
+                // miss edits in silence; the end of the batches is heard.
+                Some(ended) = self.followers.join_next() => {
+                    tracing::error!(?ended, "a watch ended for good");
+                    return;
+                }
                 _ = self.events.recv_many(&mut events, WAITING) => {
                     for event in events.drain(..) {
                         self.take(event);
+                        // A page of a list is work for a fifth of a second, and the lease is not to wait for ten of them.
+                        tokio::task::yield_now().await;
                     }
                 }
             }

@@ -39,17 +39,21 @@ pub(super) async fn follow(
             Sighting::Begins => seen.clear(),
             Sighting::Listed(page) => {
                 seen.extend(page.iter().map(Slice::key));
-                slices.extend(page.into_iter().map(|slice| (slice.key(), slice.ready)));
+                slices.extend(page.into_iter().map(|slice| (slice.key(), slice.endpoints)));
             }
             Sighting::Ends(_) => {
                 slices.retain(|key, _| seen.contains(key));
                 listed = true;
             }
-            Sighting::Applied(slice) => drop(slices.insert(slice.key(), slice.ready)),
+            Sighting::Applied(slice) => drop(slices.insert(slice.key(), slice.endpoints)),
             Sighting::Deleted(slice) => drop(slices.remove(&slice.key())),
         }
         if listed {
-            let pods = slices.values().flatten().filter_map(|endpoint| endpoint.pod.as_ref());
+            let pods = slices
+                .values()
+                .flatten()
+                .filter(|endpoint| endpoint.ready)
+                .filter_map(|endpoint| endpoint.pod.as_ref());
             let now: ReadyProxies = pods.map(|(uid, name)| (uid.to_string(), name.to_string())).collect();
             ready.send_if_modified(|known| {
                 let news = known.as_deref() != Some(&now);

@@ -37,8 +37,8 @@ pub(in crate::source::cluster) struct Slice {
     pub service: Option<Box<str>>,
     /// What its addresses are.
     pub address_type: AddressType,
-    /// What is ready in it.
-    pub ready: Vec<Endpoint>,
+    /// What of it can serve.
+    pub endpoints: Vec<Endpoint>,
     /// Its TCP ports by name.
     pub ports: Vec<(Box<str>, u16)>,
 }
@@ -78,6 +78,8 @@ pub(in crate::source::cluster) struct Endpoint {
     pub zone: Option<Box<str>>,
     /// The pod's UID and name, where it is a pod.
     pub pod: Option<(Box<str>, Box<str>)>,
+    /// It is ready; else it still serves while it ends.
+    pub ready: bool,
 }
 
 #[derive(Deserialize)]
@@ -154,8 +156,11 @@ struct EndpointAsWritten {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
 struct Conditions {
     ready: Option<bool>,
+    serving: Option<bool>,
+    terminating: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -179,15 +184,20 @@ impl From<SliceAsWritten> for Slice {
         let SliceAsWritten { metadata, address_type, endpoints, ports } = written;
         let LabelledMetadata { name, namespace, resource_version, labels } = metadata;
         let metadata = Metadata { name, namespace, resource_version, ..Metadata::default() };
-        // Ready left out means that nobody knows, which Kubernetes asks to be taken for ready.
-        let ready = endpoints.into_iter().filter(|endpoint| endpoint.conditions.ready != Some(false));
-        let ready = ready.filter_map(|endpoint| {
+        let endpoints = endpoints.into_iter().filter_map(|endpoint| {
+            // Ready left out means that nobody knows, which Kubernetes asks to be taken for ready.
+            let Conditions { ready, serving, terminating } = endpoint.conditions;
+            let ready = ready != Some(false);
+            let ends = serving == Some(true) && terminating == Some(true);
+            if !ready && !ends {
+                return None;
+            }
             let address = endpoint.addresses.first()?.parse().ok()?;
             let pod = endpoint.target_ref.filter(|target| &*target.kind == "Pod" && !target.uid.is_empty());
-            Some(Endpoint { address, zone: endpoint.zone, pod: pod.map(|pod| (pod.uid, pod.name)) })
+            Some(Endpoint { address, zone: endpoint.zone, pod: pod.map(|pod| (pod.uid, pod.name)), ready })
         });
-        let ready = ready.collect();
-        Self { metadata, service: labels.service, address_type, ready, ports: tcp(ports).collect() }
+        let endpoints = endpoints.collect();
+        Self { metadata, service: labels.service, address_type, endpoints, ports: tcp(ports).collect() }
     }
 }
 

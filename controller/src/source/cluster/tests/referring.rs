@@ -218,3 +218,27 @@ async fn a_service_that_is_referred_to_later_is_read_then() {
     api.put("endpointslices", "default", "web-1", slice("IPv4", &[("p1", "10.0.0.1", Some(true))]));
     source.nothing_more().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_end_serve_only_while_no_other_does() {
+    let api = Api::default();
+    api.put("targets", "default", "a", to_service("web"));
+    api.put("services", "default", "web", service_object());
+    let pods = |ready: &[bool]| {
+        let mut slice = slice("IPv4", &[("p1", "10.0.0.1", None), ("p2", "10.0.0.2", None), ("p3", "10.0.0.3", None)]);
+        for (number, ready) in ready.iter().enumerate() {
+            // The third neither is ready nor serves.
+            let serving = number < 2;
+            slice["endpoints"][number]["conditions"] =
+                json!({"ready": ready, "serving": serving, "terminating": !ready});
+        }
+        slice
+    };
+    api.put("endpointslices", "default", "web-1", pods(&[false, true, false]));
+    let mut source = Source::start(&api).await;
+    assert_eq!(addresses(&source.objects), ["10.0.0.2"]);
+    api.put("endpointslices", "default", "web-1", pods(&[false, false, false]));
+    source.until(|objects| addresses(objects) == ["10.0.0.1", "10.0.0.2"]).await;
+    api.put("endpointslices", "default", "web-1", pods(&[true, false, false]));
+    source.until(|objects| addresses(objects) == ["10.0.0.1"]).await;
+}
