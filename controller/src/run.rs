@@ -152,8 +152,9 @@ enum Duty {
 impl Making {
     /// Makes versions for as long as there is a source.
     pub(crate) async fn run(mut self, mut batches: mpsc::Receiver<Batch>) {
+        // One for all turns: a new clone would not know that this change of standing was seen, and be woken for ever.
+        let mut leadership = self.leadership.clone();
         loop {
-            let mut leadership = self.leadership.clone();
             tokio::select! {
                 batch = batches.recv() => match batch {
                     Some(batch) => self.take(batch),
