@@ -89,6 +89,7 @@ impl Process {
         let data_plane = block_in_place(|| {
             DataPlane::start(&Handle::current(), &self.config, &self.current, &self.metrics, &self.access_log)
         })?;
+        self.observed.listens();
         say(&format!("{told}{}", self.places(&data_plane)));
         tokio::select! {
             () = self.signals.next() => {}

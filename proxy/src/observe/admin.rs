@@ -29,13 +29,19 @@ pub struct Observed {
     pub metrics: Arc<Metrics>,
     /// Which headers say who the user is, for explaining.
     pub identity: Arc<IdentityHeaders>,
+    listening: Arc<AtomicBool>,
     stopping: Arc<AtomicBool>,
 }
 
 impl Observed {
-    /// What there is to show of a process that is not stopping.
+    /// What there is to show of a process that does not listen for requests yet.
     pub fn new(current: Arc<Current>, metrics: Arc<Metrics>, identity: IdentityHeaders) -> Self {
-        Self { current, metrics, identity: Arc::new(identity), stopping: Arc::default() }
+        Self { current, metrics, identity: Arc::new(identity), listening: Arc::default(), stopping: Arc::default() }
+    }
+
+    /// Every listener is bound: from here on `/readyz` may answer 200.
+    pub fn listens(&self) {
+        self.listening.store(true, Ordering::Relaxed);
     }
 
     /// Makes `/readyz` answer 503, so that no new traffic is sent here while what is in flight finishes.
@@ -49,6 +55,8 @@ impl Observed {
             Some("the process is stopping")
         } else if self.current.generation() == 0 {
             Some("no table is in force yet")
+        } else if !self.listening.load(Ordering::Relaxed) {
+            Some("the listeners are not bound yet")
         } else {
             None
         }

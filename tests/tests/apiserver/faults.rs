@@ -143,7 +143,8 @@ fn a_frozen_leader_is_replaced_and_does_nothing_when_it_wakes() {
     let (first, proxy) = serving(&installation, &origin);
     let second = installation.controller("controller-2");
     assert_eq!(second.status()["leads"], false);
-    assert_eq!(second.status()["leader"], format!("127.0.0.1:{}", first.channel.port()));
+    let leader = format!("127.0.0.1:{}", first.channel.port());
+    until("the second one knows who leads", || (second.status()["leader"] == leader).then_some(()));
     // The proxies' Service leads to any controller: here to the second, which points to the leader.
     let other = installation.proxy("proxy-2", second.channel);
     let traffic = Traffic::start(&[&proxy, &other], "first.test");
@@ -196,12 +197,12 @@ fn a_proxy_that_starts_without_a_controller_serves_what_it_kept() {
     installation.namespace.apply(&rule("second", &origin));
     proxy.until_status("second.test", "/", 200);
 
-    // A pod that is new has kept nothing: it is not ready, and answers nothing as if it were.
+    // A pod that is new has kept nothing: it is not ready, and listens to nobody.
     controller.program.kill();
     let mut new = installation.unready_proxy("proxy-2", controller.channel);
-    until("it answers", || TcpStream::connect(new.listen).ok());
-    assert_eq!(new.get("first.test", "/").status(), 503);
+    until("its endpoints are there", || TcpStream::connect(new.admin).ok());
     assert!(!sluicegate_tests::program::is_ready(new.admin));
+    assert!(TcpStream::connect(new.listen).is_err());
     controller.start_again();
     new.program.wait_until_ready(new.admin);
     assert_eq!(new.get("first.test", "/").status(), 200);

@@ -85,6 +85,9 @@ async fn ready_while_a_table_is_in_force_and_the_process_is_not_stopping() {
     assert_eq!((status, body.as_str()), (503, "not ready: no table is in force yet\n"));
     assert_eq!(observed.current.apply(table()), []);
     let (status, _, body) = get(address, "/readyz").await;
+    assert_eq!((status, body.as_str()), (503, "not ready: the listeners are not bound yet\n"));
+    observed.listens();
+    let (status, _, body) = get(address, "/readyz").await;
     assert_eq!((status, body.as_str()), (200, "ready: table version 4\n"));
     observed.stop();
     let (status, _, body) = get(address, "/readyz").await;
