@@ -7,6 +7,7 @@ mod arguments;
 mod check;
 mod controller;
 mod crds;
+mod descriptors;
 pub mod echo;
 mod explain;
 mod live;

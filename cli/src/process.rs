@@ -21,12 +21,14 @@ use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{block_in_place, spawn_blocking};
 
+use crate::descriptors;
+
 /// Threads of the control runtime: a long scrape must not hold up a change of the table.
 const CONTROL_THREADS: usize = 2;
 
 /// Runs a process's work on its control runtime.
 pub(crate) fn on_control_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    raise_file_limit();
+    descriptors::prepare();
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")
@@ -165,19 +167,6 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Two descriptors a proxied connection go past the usual limit of 1,024 quickly; the hard limit is what the
-/// administrator set.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current < limit.maximum || limit.maximum.is_none() {
-        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-        if let Err(error) = setrlimit(Resource::Nofile, raised) {
-            tracing::info!(%error, "the limit on open files stays as it is");
         }
     }
 }

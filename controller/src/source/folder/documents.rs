@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use sluicegate_table::ObjectKey;
@@ -122,21 +123,21 @@ pub fn read_documents(file_name: &str, text: &str, environment: Environment<'_>)
 /// Reads the documents of a file, of which `last` was the state before. Documents whose text is the same are not
 /// checked again; the environment of a process does not change.
 pub(crate) fn read_again(file_name: &str, text: &str, environment: Environment<'_>, last: Option<&Parsed>) -> Parsed {
-    let mut checked = HashMap::new();
-    let mut documents: Vec<(Span, Arc<Checked>)> = Vec::new();
-    for document in yaml::parse(text) {
-        match document {
-            Ok(document) => {
-                let digest = digest(text.get(document.span.clone()).unwrap_or_default());
-                let outcome = match last.and_then(|last| last.checked.get(&digest)) {
-                    Some(outcome) => outcome.clone(),
-                    None => Arc::new(Checked::document(&document, environment)),
-                };
-                checked.insert(digest, outcome.clone());
-                documents.push((document.span, outcome));
-            }
-            Err(broken) => documents.push((broken.span.clone(), Arc::new(Checked::broken(&broken, text)))),
+    let known = |digest: &Digest| last.and_then(|last| last.checked.get(digest)).cloned();
+    let read = yaml::parse(text);
+    let outcomes = on_all_cores(&read, |document| match document {
+        Ok(document) => {
+            let digest = digest(text.get(document.span.clone()).unwrap_or_default());
+            let outcome = known(&digest).unwrap_or_else(|| Arc::new(Checked::document(document, environment)));
+            (document.span.clone(), outcome, Some(digest))
         }
+        Err(broken) => (broken.span.clone(), Arc::new(Checked::broken(broken, text)), None),
+    });
+    let mut checked = HashMap::new();
+    let mut documents: Vec<(Span, Arc<Checked>)> = Vec::with_capacity(outcomes.len());
+    for (span, outcome, digest) in outcomes {
+        checked.extend(digest.map(|digest| (digest, outcome.clone())));
+        documents.push((span, outcome));
     }
     let masks = documents.iter().flat_map(|(span, outcome)| outcome.masks.iter().map(|mask| mask.moved(span.start)));
     let file = Arc::new(SourceFile::new(file_name, text, &masks.collect::<Vec<_>>()));
@@ -145,6 +146,26 @@ pub(crate) fn read_again(file_name: &str, text: &str, environment: Environment<'
         parsed.add(&span, &outcome);
     }
     parsed
+}
+
+/// Documents that one thread checks: some 20 ms of work, beside which starting a thread is nothing.
+const SHARE: usize = 50;
+
+/// What `check` makes of each item, in their order. The CEL library compiles a regular expression each time that a rule
+/// asks for one, so that checking takes half a millisecond a Rule; where there are thousands, all cores share in it.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], check: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = items.len().div_ceil(cores).max(SHARE);
+    if items.len() <= share {
+        return items.iter().map(check).collect();
+    }
+    std::thread::scope(|scope| {
+        let check = &check;
+        let shares = items.chunks(share).map(|some| scope.spawn(move || some.iter().map(check).collect::<Vec<R>>()));
+        let threads: Vec<_> = shares.collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.flatten().collect()
+    })
 }
 
 impl Parsed {

@@ -262,3 +262,26 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_thousand_documents_keep_their_order_and_their_places_though_many_cores_check_them() {
+    let one = |number: usize| match number % 100 {
+        7 => TARGET.replace("port: 80", "port: 0").replace("name: one", &format!("name: t{number}")),
+        8 => "]: broken\n".to_owned(),
+        _ => TARGET.replace("name: one", &format!("name: t{number}")),
+    };
+    let text: Vec<String> = (0..1_000).map(one).collect();
+    let parsed = read(&text.join("---\n"));
+    let names: Vec<&str> = parsed.objects.iter().map(|object| object.key.name.as_str()).collect();
+    let wanted: Vec<String> =
+        (0..1_000).filter(|number| number % 100 != 8).map(|number| format!("t{number}")).collect();
+    assert_eq!(names, wanted);
+    assert_eq!(parsed.findings.len(), 20);
+    for (place, finding) in parsed.findings.iter().enumerate() {
+        let number = place / 2 * 100 + 7 + place % 2;
+        // Four lines a document and one between two of them; of the broken ones, one line.
+        let line = finding.place.as_ref().unwrap().start().line;
+        let before = number * 5 - (number / 100 + usize::from(number % 100 > 8)) * 3;
+        assert!((before + 1..=before + 4).contains(&line), "{number} at {line}: {finding}");
+    }
+}

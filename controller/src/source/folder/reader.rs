@@ -29,7 +29,7 @@ pub struct Reader {
 }
 
 /// Looks an environment variable up.
-type Lookup = Box<dyn Fn(&str) -> Option<String> + Send>;
+type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// A file as it was read last.
 struct Held {
@@ -55,7 +55,7 @@ impl Reader {
     /// A reader of these folders and files, where Secrets find their variables in `environment`.
     pub fn with_environment<P: Into<PathBuf>>(
         paths: impl IntoIterator<Item = P>,
-        environment: impl Fn(&str) -> Option<String> + Send + 'static,
+        environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         let paths = paths.into_iter().map(Into::into).collect();
         Self { paths, environment: Box::new(environment), files: BTreeMap::new(), doubtful: false }

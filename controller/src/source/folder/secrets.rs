@@ -14,7 +14,7 @@ use crate::objects::SecretData;
 use crate::problem::{FieldPath, Severity};
 
 /// Looks an environment variable up.
-pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// Reads a `v1 Secret`.
 pub(crate) fn secret(root: &Node, environment: Environment<'_>) -> (Option<SecretData>, Vec<Found>) {
