@@ -39,16 +39,20 @@ observe: {address: 0.0.0.0:9902}
   verbs: [get, list, watch]
 - apiGroups: [sluicegate.dev]
   resources: [upstreams/status, targets/status, rules/status]
-  verbs: [get, patch, update]
-# What Targets refer to: credentials, certificates, and the pods behind a Service.
+  verbs: [update]
+# What Targets refer to: of these only the ones that are referred to are read; watches show names and versions.
 - apiGroups: [""]
-  resources: [secrets, configmaps, services]
+  resources: [secrets, configmaps]
   verbs: [get, list, watch]
+# The pods behind a Service.
+- apiGroups: [""]
+  resources: [services]
+  verbs: [list, watch]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
-  verbs: [get, list, watch]
-# Reports about an object are kept in its namespace.
+  verbs: [list, watch]
+# Events are kept beside their object.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end }}

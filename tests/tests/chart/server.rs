@@ -120,8 +120,8 @@ fn the_controller_may_do_what_it_needs_and_no_more() {
     for (account, namespace, verb, resource, expected) in [
         (&controller, &own, "create", "tokenreviews.authentication.k8s.io", true),
         (&controller, &watched, "watch", "rules.sluicegate.dev", true),
-        (&controller, &watched, "patch", "rules.sluicegate.dev/status", true),
-        (&controller, &watched, "patch", "rules.sluicegate.dev", false),
+        (&controller, &watched, "update", "rules.sluicegate.dev/status", true),
+        (&controller, &watched, "update", "rules.sluicegate.dev", false),
         (&controller, &watched, "get", "secrets/any", true),
         (&controller, &watched, "update", "secrets/any", false),
         (&controller, &other, "get", "secrets/any", false),
@@ -154,6 +154,10 @@ fn helm(cluster: &Cluster, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+fn ours(object: &Value) -> bool {
+    object["metadata"]["name"].as_str().unwrap().starts_with(RELEASE)
+}
+
 /// Both charts, as the documents have it, but without pods: those are another test's.
 #[test]
 fn helm_installs_upgrades_and_removes_and_what_people_wrote_stays() {
@@ -173,6 +177,11 @@ fn helm_installs_upgrades_and_removes_and_what_people_wrote_stays() {
     namespace.apply(upstream);
     let wrote = namespace.get("upstream/web")["metadata"]["uid"].clone();
 
+    // As the controller keeps its state there.
+    let data = json!({"data": {"tls.key": "c2VjcmV0"}});
+    namespace.patch("secret/edge-channel", &data);
+    namespace.patch("lease/edge-controller", &json!({"spec": {"holderIdentity": "one"}}));
+
     // A definition that someone changed is brought up to date by an upgrade; so is the rest.
     cluster.kubectl(&[
         "patch",
@@ -186,9 +195,15 @@ fn helm_installs_upgrades_and_removes_and_what_people_wrote_stays() {
     helm(&cluster, &["upgrade", RELEASE, gate, "--namespace", "gate", "--set", "proxy.replicas=3"]);
     assert_eq!(namespace.get("deployment/edge-proxy")["spec"]["replicas"], 3);
 
+    assert_eq!(namespace.get("secret/edge-channel")["data"], data["data"], "an upgrade leaves it alone");
+    assert_eq!(namespace.get("lease/edge-controller")["spec"]["holderIdentity"], "one");
+
     helm(&cluster, &["uninstall", RELEASE, "--namespace", "gate"]);
     helm(&cluster, &["uninstall", "kinds", "--namespace", "gate"]);
-    assert!(namespace.list("deployments").is_empty());
+    for kind in ["deployments", "secrets", "configmaps", "leases"] {
+        let left: Vec<Value> = namespace.list(kind).into_iter().filter(ours).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
     assert_eq!(cluster.kubectl(&["get", "clusterroles,clusterrolebindings", "-l", "helm.sh/chart", "-o", "name"]), "");
     assert_eq!(namespace.get("upstream/web")["metadata"]["uid"], wrote);
 
