@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -27,7 +26,7 @@ pub struct Observed {
     published: watch::Receiver<Published>,
     fleet: Arc<Fleet>,
     leadership: Leadership,
-    listed: Arc<AtomicBool>,
+    listed: Arc<watch::Sender<bool>>,
 }
 
 /// What `sluicegate status` learns from the leader.
@@ -60,7 +59,13 @@ impl Observed {
 
     /// Every kind has been listed: from here on the controller is of use, as leader or as follower.
     pub fn listed(&self) {
-        self.listed.store(true, Ordering::Relaxed);
+        self.listed.send_replace(true);
+    }
+
+    /// Returns once every kind has been listed.
+    pub async fn until_listed(&self) {
+        // The sender is held here, so that it cannot fail.
+        let _ = self.listed.subscribe().wait_for(|listed| *listed).await;
     }
 
     fn status(&self) -> FleetStatus {
@@ -103,7 +108,7 @@ fn probes() -> Router<Observed> {
 }
 
 async fn readyz(State(observed): State<Observed>) -> Response {
-    if observed.listed.load(Ordering::Relaxed) {
+    if *observed.listed.borrow() {
         "ready\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready: the objects have not been listed yet\n").into_response()

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,7 +17,7 @@ use kube::Client;
 use sluicegate_table::Table;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::collect::Fleet;
 use crate::compile::{Claims, Compiler, NotAHostname, Step};
@@ -61,12 +62,15 @@ pub enum RunError {
     /// The watch channel cannot be set up.
     #[error(transparent)]
     Channel(#[from] StartError),
+    /// A part of the controller ended, which none does by itself. To go on would be to lead without it.
+    #[error("a part of the controller ended{}", .0.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
+    Ended(Option<JoinError>),
 }
 
 /// Runs a controller until `stop` is done. Then it gives up its lease, if it leads, and ends.
 ///
 /// # Errors
-/// Only before it has started: whatever fails later is tried again for ever.
+/// Before it has started, and where one of its parts ends for good. Whatever else fails is tried again for ever.
 pub async fn run(client: Client, config: Config, place: Place, stop: impl Future<Output = ()>) -> Result<(), RunError> {
     let host = if place.address.contains(':') { format!("[{}]", place.address) } else { place.address.clone() };
     let identity = Identity { pod: place.pod.clone(), address: format!("{host}:{}", config.channel.address.port()) };
@@ -105,12 +109,33 @@ pub async fn run(client: Client, config: Config, place: Place, stop: impl Future
     let (verdicts, said) = mpsc::unbounded_channel();
     let _writer = Writer::over_cluster(&client, &place.pod, cluster, said, fleet, leadership.clone());
     let claims = Claims::new(&config.hostnames)?;
+    let sources = observed.clone();
     let making = Making { claims, leadership, duty: Duty::Waits, published: publish, verdicts, observed };
     tasks.spawn(making.run(batches));
 
-    // It ends last: while there is a lease to give up, somebody else could lead.
-    election.run(stop).await;
-    Ok(())
+    let mut ended = None;
+    {
+        let mut over = pin!(async {
+            tokio::select! {
+                () = stop => {}
+                part = tasks.join_next() => ended = part,
+            }
+        });
+        // Who has nothing to publish must not lead: another one may have.
+        let listed = tokio::select! {
+            biased;
+            () = &mut over => false,
+            () = sources.until_listed() => true,
+        };
+        if listed {
+            // It ends last: while there is a lease to give up, somebody else could lead.
+            election.run(over).await;
+        }
+    }
+    match ended {
+        None => Ok(()),
+        Some(part) => Err(RunError::Ended(part.err())),
+    }
 }
 
 async fn bind(address: SocketAddr, what: &'static str) -> Result<TcpListener, RunError> {
@@ -218,5 +243,59 @@ impl Making {
         if self.verdicts.send(Verdicts { published, statuses }).is_err() {
             tracing::error!("nobody writes statuses any more");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake, Waker};
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::lead::Standing;
+
+    /// Counts how often a task asks to be polled again.
+    #[derive(Default)]
+    struct Asked(AtomicUsize);
+
+    impl Wake for Asked {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leads_rests_until_something_changes() {
+        let (stand, standing) = watch::channel(Standing::Follows { leader: None });
+        let leadership = Leadership::new(standing);
+        let (publish, published) = watch::channel(Published::default());
+        let (verdicts, _said) = mpsc::unbounded_channel();
+        let observed = Observed::new(published.clone(), Arc::default(), leadership.clone());
+        let claims = Claims::new(&[]).unwrap();
+        let making =
+            Making { claims, leadership, duty: Duty::Waits, published: publish, verdicts, observed: observed.clone() };
+        let (send, batches) = mpsc::channel(1);
+        let mut running = pin!(making.run(batches));
+        let asked = Arc::<Asked>::default();
+        let waker = Waker::from(Arc::clone(&asked));
+        let mut poll = |before: &dyn Fn()| {
+            before();
+            asked.0.store(0, Ordering::Relaxed);
+            let ended = running.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+            (ended, asked.0.load(Ordering::Relaxed))
+        };
+        let until = Instant::now() + Duration::from_secs(10);
+        assert_eq!(poll(&|| send.try_send(Batch::Initial(Vec::new())).unwrap()), (false, 0));
+        observed.until_listed().await;
+        assert_eq!(poll(&|| drop(stand.send_replace(Standing::Leads { until, term: 1 }))), (false, 0));
+        assert!(!published.borrow().epoch.is_empty(), "it leads");
+        assert_eq!(poll(&|| send.try_send(Batch::Changes(Vec::new())).unwrap()), (false, 0));
+        drop(send);
+        assert_eq!(poll(&|| ()), (true, 0), "without a source it ends, and the controller with it");
     }
 }
