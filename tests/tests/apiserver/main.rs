@@ -4,5 +4,7 @@
 mod definitions;
 mod faults;
 mod harness;
+mod lead;
 mod refusals;
 mod source;
+mod status;
