@@ -38,6 +38,7 @@ up_namespace() {
     touch "$0"
     while :; do sleep 3600 & wait; done' "$run/namespace.ready" >"$run/namespace.log" 2>&1 </dev/null &
   echo $! >"$run/namespace-outside.pid"
+  disown
   exec {lock}>&-
   wait_for namespace-outside 10 "the node's namespaces" test -f "$run/namespace.ready"
   namespace_pid=$(pgrep -P "$(cat "$run/namespace-outside.pid")")

@@ -7,6 +7,8 @@ launch() { # NAME COMMAND...
   printf '%q ' "$@" >"$run/$name.command"
   (cd "$run" && exec setsid nohup "$@" >>"$run/$name.log" 2>&1 </dev/null) &
   echo $! >"$run/$name.pid"
+  # Its end is no news for the shell to print.
+  disown
 }
 
 alive() { # PID

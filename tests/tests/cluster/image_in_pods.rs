@@ -4,7 +4,7 @@ use sluicegate_tests::Client;
 use sluicegate_tests::kubernetes::Cluster;
 
 /// Echo servers behind a Service. They answer until everyone has heard that they go.
-const ECHO: &str = "
+pub(crate) const ECHO: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: echo}

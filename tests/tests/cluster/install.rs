@@ -1,0 +1,167 @@
+//! An installation as a user makes it: the README's commands, pods behind a Target, scaling, upgrading, leaving.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use sluicegate_tests::kubernetes::{Cluster, Namespace};
+use sluicegate_tests::tools::both;
+use sluicegate_tests::until;
+
+use crate::image_in_pods::ECHO;
+use crate::load::{Load, ask, shares};
+use crate::rights;
+
+const HOST: &str = "shop.example.com";
+
+const OBJECTS: &str = "
+apiVersion: v1
+kind: Secret
+metadata: {name: key}
+stringData: {token: planted-in-a-secret}
+---
+apiVersion: sluicegate.dev/v1alpha1
+kind: Target
+metadata: {name: echo}
+spec:
+  service: {name: echo, port: 80}
+  credentials: {header: Authorization, valueFrom: {secretKeyRef: {name: key, key: token}}}
+---
+apiVersion: sluicegate.dev/v1alpha1
+kind: Upstream
+metadata: {name: echo}
+spec: {targets: [{name: echo}]}
+---
+apiVersion: sluicegate.dev/v1alpha1
+kind: Rule
+metadata: {name: shop}
+spec: {hostnames: [shop.example.com], upstream: echo}
+";
+
+/// Rights that the controller needs for what does not happen here: Targets' authorities, conflicts over a status, what
+/// somebody has deleted, and the certificate's renewal.
+const SELDOM: [&str; 19] = [
+    "create configmaps",
+    "create leases.coordination.k8s.io",
+    "create secrets",
+    "get configmaps",
+    "get endpointslices.discovery.k8s.io",
+    "get rules.sluicegate.dev",
+    "get rules/status.sluicegate.dev",
+    "get targets.sluicegate.dev",
+    "get targets/status.sluicegate.dev",
+    "get upstreams.sluicegate.dev",
+    "get upstreams/status.sluicegate.dev",
+    "patch configmaps",
+    "patch events.events.k8s.io",
+    "patch rules/status.sluicegate.dev",
+    "patch secrets",
+    "patch targets/status.sluicegate.dev",
+    "patch upstreams/status.sluicegate.dev",
+    "update configmaps",
+    "update secrets",
+];
+
+/// The commands that the README gives for a cluster.
+fn commands() -> Vec<String> {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (_, block) = readme.split_once("```console cluster\n").expect("the README says how to install on a cluster");
+    let (block, _) = block.split_once("```").unwrap();
+    block.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
+}
+
+/// Runs a command in the repository as a user does.
+fn shell(cluster: &Cluster, command: &str) -> String {
+    let top = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let output = cluster.command("bash").args(["-ec", command]).current_dir(top).output().unwrap();
+    assert!(output.status.success(), "{command}: {}", both(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn names(pods: &Namespace<'_>) -> BTreeSet<String> {
+    let live = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+    let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap().to_owned();
+    pods.list("pods").iter().filter(live).map(name).collect()
+}
+
+/// Waits until exactly the pods that there are now answer.
+fn until_exactly_the_pods_answer(proxies: SocketAddr, shop: &Namespace<'_>) {
+    until("exactly the present pods answer", || {
+        let answering: BTreeSet<String> = (0..40).map(|_| ask(proxies, HOST).unwrap()).collect();
+        (answering == names(shop)).then_some(())
+    });
+}
+
+#[test]
+fn installed_used_scaled_upgraded_and_left() {
+    let cluster = Cluster::with_node();
+    cluster.load_image();
+    for command in commands() {
+        shell(cluster, &command);
+    }
+    let default = Namespace::existing(cluster, "default");
+    for rule in default.list("rules") {
+        let name = rule["metadata"]["name"].as_str().unwrap();
+        default.wait_for_condition(&format!("rule/{name}"), "Programmed", "True");
+    }
+    let installation = Namespace::existing(cluster, "sluicegate");
+    let service = installation.get("service/sluicegate-proxy");
+    let proxies: SocketAddr = format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap()).parse().unwrap();
+
+    // Pods behind a Target get equal shares.
+    let shop = cluster.namespace();
+    shop.apply(&ECHO.replace("replicas: 2", "replicas: 3"));
+    shop.apply(OBJECTS);
+    shop.kubectl(&["rollout", "status", "deployment/echo", "--timeout=90s"]);
+    for object in ["target/echo", "upstream/echo", "rule/shop"] {
+        shop.wait_for_condition(object, "Programmed", "True");
+    }
+    until_exactly_the_pods_answer(proxies, &shop);
+    let shares = shares(proxies, HOST, 120);
+    assert_eq!(shares.keys().cloned().collect::<BTreeSet<_>>(), names(&shop));
+    assert!(shares.values().all(|share| (25..=55).contains(share)), "{shares:?}");
+
+    // They come and go without a failed request.
+    let load = Load::start(proxies, HOST);
+    for (change, what) in [
+        (&["scale", "deployment/echo", "--replicas=5"][..], "up"),
+        (&["scale", "deployment/echo", "--replicas=2"], "down"),
+        (&["rollout", "restart", "deployment/echo"], "anew"),
+    ] {
+        shop.kubectl(change);
+        shop.kubectl(&["rollout", "status", "deployment/echo", "--timeout=120s"]);
+        until_exactly_the_pods_answer(proxies, &shop);
+        eprintln!("scaled {what}");
+    }
+    load.end_without_failure("scaling and restarting the pods");
+
+    shell(cluster, "helm test sluicegate --namespace sluicegate");
+
+    // An upgrade replaces controllers and proxies, and nobody notices.
+    let load = Load::start(proxies, HOST);
+    shell(
+        cluster,
+        "helm upgrade sluicegate-crds charts/sluicegate-crds --namespace sluicegate
+         helm upgrade sluicegate charts/sluicegate --namespace sluicegate --wait --timeout 3m \
+           --set proxy.replicas=3,proxy.log=debug,controller.log=debug",
+    );
+    load.end_without_failure("upgrading");
+    shop.wait_for_condition("rule/shop", "Programmed", "True");
+    assert_eq!(installation.get("deployment/sluicegate-proxy")["status"]["readyReplicas"], 3);
+
+    // The first controllers have gone, so all that they asked for is on record.
+    if cluster.is_ours() {
+        rights::hold(cluster, &SELDOM);
+    }
+
+    // What users wrote stays when the rest goes, and so do its kinds.
+    shell(
+        cluster,
+        "helm uninstall sluicegate --namespace sluicegate --wait
+         helm uninstall sluicegate-crds --namespace sluicegate --wait",
+    );
+    assert_eq!(shop.get("rule/shop")["spec"]["upstream"], "echo");
+    assert!(installation.list("deployments").is_empty());
+    assert!(!default.list("upstreams").is_empty());
+}
