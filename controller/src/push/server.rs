@@ -85,6 +85,15 @@ impl Server {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Ends it, and returns when its address is free.
+    pub async fn stop(mut self) {
+        for task in std::mem::take(&mut self.tasks) {
+            task.abort();
+            // It ends as told, or had ended.
+            let _ = task.await;
+        }
+    }
 }
 
 impl Drop for Server {

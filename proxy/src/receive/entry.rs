@@ -57,7 +57,8 @@ fn strict<T: DeserializeOwned>(text: &str) -> Result<Arc<T>, String> {
     let mut json = serde_json::Deserializer::from_str(text);
     let located = serde_path_to_error::Deserializer::new(&mut json, &mut place);
     let read = serde_ignored::deserialize(located, |path| {
-        unknown.get_or_insert_with(|| path.to_string());
+        // The library writes a step into an optional value as a question mark.
+        unknown.get_or_insert_with(|| path.to_string().replace(".?", ""));
     });
     match (read, unknown) {
         (Ok(entry), None) => Ok(Arc::new(entry)),

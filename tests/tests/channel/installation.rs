@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
 use sluicegate_controller::collect::{Fleet, Proxy, ProxyId};
 use sluicegate_controller::lead::{Leadership, Standing};
 use sluicegate_controller::publish::Published;
@@ -16,7 +17,9 @@ use sluicegate_controller::push::{Certificates, Server, Settings};
 use sluicegate_proxy::config::Controller;
 use sluicegate_proxy::receive::Current;
 use sluicegate_proxy::receive::channel::{Channel, ChannelSettings};
-use sluicegate_table::{Backend, HeaderEdits, Match, ObjectKey, PathMatch, Priority, Route, Table, Timeouts};
+use sluicegate_table::{
+    Algorithm, Backend, Connections, HeaderEdits, Match, ObjectKey, PathMatch, Pool, Priority, Route, Table, Timeouts,
+};
 use sluicegate_tests::certificates;
 use sluicegate_tests::wait::PATIENCE;
 use tempfile::TempDir;
@@ -25,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// The name in the controllers' certificates.
-const NAME: &str = "localhost";
+pub(crate) const NAME: &str = "localhost";
 
 /// A made-up Kubernetes: says whose token it is.
 #[derive(Debug, Default)]
@@ -118,8 +121,10 @@ impl Controlled {
     }
 
     /// Ends the server and all its connections.
-    pub(crate) fn stop(&mut self) {
-        self.server = None;
+    pub(crate) async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -246,6 +251,24 @@ pub(crate) fn route(path: &str) -> Arc<Route> {
         timeouts: Timeouts::default(),
         priority: Priority::default(),
     })
+}
+
+/// A pool without members.
+pub(crate) fn pool() -> Arc<Pool> {
+    Arc::new(Pool {
+        algorithm: Algorithm::RoundRobin,
+        levels: Vec::new(),
+        affinity: None,
+        connections: Connections::default(),
+        egress_proxy: None,
+    })
+}
+
+/// A token that says when it ends.
+pub(crate) fn jwt(expiry: SystemTime) -> String {
+    let seconds = expiry.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{seconds}}}"));
+    format!("header.{claims}.signature")
 }
 
 pub(crate) fn key(name: &str) -> ObjectKey {

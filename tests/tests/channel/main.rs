@@ -2,5 +2,12 @@
 //! not needed: a made-up reviewer says whose token it is.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod admission;
 mod installation;
+mod leaders;
+mod pace;
+mod raw;
+mod relay;
+mod resuming;
+mod saved;
 mod table;

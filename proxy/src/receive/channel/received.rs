@@ -253,3 +253,6 @@ impl Held {
         self.hashes.remove(id);
     }
 }
+
+#[cfg(test)]
+mod tests;
