@@ -1,5 +1,6 @@
 //! What finding a request's route costs among 10, 1,000 and 10,000 rules, in shapes that are hard on an index: the figures
-//! of one shape should be nearly the same. Also what building the index costs, and scanning bodies.
+//! of one shape should be nearly the same. Also what building the index costs,
+//! editing it, and scanning bodies.
 //!
 //! One thread, everything warm. Run it on a core of its own: `taskset -c 3 cargo bench -p sluicegate-bench --bench match`.
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use sluicegate_proxy::matching::{Found, Matcher, body_scan, normalise};
+use sluicegate_proxy::matching::{Found, Indexed, Matcher, RouteIndex, body_scan, normalise};
 use sluicegate_proxy::request::{BodyFacts, IdentityHeaders, RequestView};
 use sluicegate_table::{
     Backend, HeaderEdits, Hostname, Match, ObjectKey, PathMatch, Priority, Route, Timeouts, ValueMatch, ValueTest,
@@ -218,6 +219,26 @@ fn build(c: &mut Criterion) {
     }
 }
 
+/// One rule among 5,000 put anew, as the control thread does it: the version before stays as it is.
+fn edit(c: &mut Criterion) {
+    let mut group = c.benchmark_group("edit");
+    for shape in &SHAPES {
+        let routes = routes(shape, 5_000);
+        let matcher = matcher(&routes);
+        let mut number = 0;
+        group.bench_function(BenchmarkId::from_parameter(shape.name), |b| {
+            b.iter(|| {
+                number = (number + 7) % routes.len();
+                let (key, route) = &routes[number];
+                let index = RouteIndex(number as u32);
+                let mut edited = matcher.clone();
+                edited.edit([(index, Some(Indexed::new(index, key, route).unwrap()))]);
+                edited
+            });
+        });
+    }
+}
+
 fn bodies(c: &mut Criterion) {
     let text = "The quick brown fox jumps over the lazy dog. ".repeat(100);
     let turns: Vec<String> = (0..240)
@@ -245,6 +266,6 @@ fn normal_forms(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1)).without_plots();
-    targets = find, build, bodies, normal_forms
+    targets = find, build, edit, bodies, normal_forms
 }
 criterion_main!(benches);

@@ -148,7 +148,7 @@ pub fn explain(snapshot: &Snapshot, request: &DescribedRequest, identity: &Ident
 
 /// Takes the steps that a request takes.
 fn decided(snapshot: &Snapshot, mut explanation: Explanation, view: RequestView<'_>, body: &[u8]) -> Explanation {
-    let routes = || snapshot.routes().iter().map(|route| (&route.key, route.route.as_ref()));
+    let routes = || snapshot.numbered().map(|(index, route)| (index, &route.key, route.route.as_ref()));
     let mut facts: Option<BodyFacts> = None;
     loop {
         let view = RequestView { body: facts.as_ref(), ..view };

@@ -15,5 +15,6 @@ pub mod receive;
 pub mod request;
 pub mod resolve;
 pub mod serve;
+mod slots;
 pub mod tls;
 mod worker;

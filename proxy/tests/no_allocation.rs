@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use sluicegate_proxy::endpoint::{Endpoint, InFlight, Load};
+use sluicegate_proxy::endpoint::{Endpoint, InFlight, Load, TargetRuntime};
 use sluicegate_proxy::matching::{Found, Matcher, normalise};
 use sluicegate_proxy::pick::Balancer;
 use sluicegate_proxy::request::{BodyFacts, IdentityHeaders, RequestView};
@@ -120,8 +120,9 @@ fn a_match_allocates_nothing() {
     assert_eq!(counted.count_total, 0, "a request that no Rule takes: {counted:?}");
 }
 
-fn endpoint(number: u64) -> Arc<Endpoint> {
-    let target = Target {
+/// A Target with this many addresses.
+fn target(number: u64, addresses: u8) -> Arc<TargetRuntime> {
+    let target = Arc::new(Target {
         host: "127.0.0.1".into(),
         port: 80,
         discovered: false,
@@ -131,11 +132,16 @@ fn endpoint(number: u64) -> Arc<Endpoint> {
         headers: Vec::new(),
         credential: None,
         tls: Tls::default(),
+    });
+    let endpoint = |last| {
+        let load = Arc::new(Load::default());
+        InFlight::begin(&load).answered_after(Duration::from_millis(number));
+        let key = ObjectKey::new("default", format!("target-{number}"));
+        let address = (addresses > 1).then(|| ([10, 0, 0, last], 80).into());
+        Arc::new(Endpoint { key, address, target: Arc::clone(&target), load })
     };
-    let load = Arc::new(Load::default());
-    InFlight::begin(&load).answered_after(Duration::from_millis(number));
-    let key = ObjectKey::new("default", format!("target-{number}"));
-    Arc::new(Endpoint { key, target: Arc::new(target), load })
+    let endpoints = (0..addresses).map(endpoint).collect();
+    Arc::new(TargetRuntime { target: Arc::clone(&target), addresses: None, endpoints })
 }
 
 #[test]
@@ -156,21 +162,23 @@ fn a_pick_allocates_nothing() {
         Some(Affinity::Conversation { header: None }),
         Some(Affinity::Cookie { name: "sticky".into(), ttl: None }),
     ];
-    for (algorithm, members) in algorithms.into_iter().flat_map(|algorithm| [(algorithm, 3), (algorithm, 100)]) {
+    let sizes = |algorithm| [(algorithm, 3, 1), (algorithm, 100, 1), (algorithm, 3, 4)];
+    for (algorithm, members, addresses) in algorithms.into_iter().flat_map(sizes) {
         for affinity in &affinities {
-            let endpoints: Vec<Option<Arc<Endpoint>>> = (1..=members).map(endpoint).map(Some).collect();
-            let member = |endpoint: &Option<Arc<Endpoint>>| Member {
-                target: endpoint.as_ref().unwrap().key.clone(),
+            let targets: Vec<Option<Arc<TargetRuntime>>> =
+                (1..=members).map(|number| Some(target(number, addresses))).collect();
+            let member = |target: &Option<Arc<TargetRuntime>>| Member {
+                target: target.as_ref().unwrap().endpoints[0].key.clone(),
                 weight: Weight::try_from(1).unwrap(),
             };
             let pool = Pool {
                 algorithm,
-                levels: vec![Level { priority: 1, members: endpoints.iter().map(member).collect() }],
+                levels: vec![Level { priority: 1, members: targets.iter().map(member).collect() }],
                 affinity: affinity.clone(),
                 connections: Connections::default(),
                 egress_proxy: None,
             };
-            let balancer = Balancer::new(&pool, &endpoints, None);
+            let balancer = Balancer::new(&pool, &targets, None);
             let mut fields = headers(&[("accept", "*/*"), ("x-user", "somebody")]);
             let first = balancer.pick(&view("a", "/", &fields, &identity, &body), &[]).unwrap();
             if let Some(cookie) = first.set_cookie {
@@ -183,7 +191,10 @@ fn a_pick_allocates_nothing() {
                     assert!(balancer.pick(&request, &[]).unwrap().set_cookie.is_none());
                 }
             });
-            assert_eq!(counted.count_total, 0, "{algorithm:?} among {members} with {affinity:?}: {counted:?}");
+            assert_eq!(
+                counted.count_total, 0,
+                "{algorithm:?} among {members} of {addresses} with {affinity:?}: {counted:?}"
+            );
         }
     }
 }

@@ -1,17 +1,23 @@
 //! The matches that share a path condition. A few are checked one after the other; many are indexed by what their other
 //! conditions want exactly.
+//!
+//! Versions share what they have in common: an edit copies a short list, or the way to it through the index.
 
+mod build;
+mod edit;
 mod index;
+mod matches;
 mod models;
+mod subjects;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use self::index::Index;
+pub(crate) use self::matches::Matches;
 use super::conditions::{Conditions, Except};
+use super::precedence::Precedence;
 use crate::request::RequestView;
-
-/// A match by its rank: all matches of all routes are numbered in the order of their precedence.
-pub(crate) type Rank = u32;
 
 /// Up to this many matches are checked one after the other: that costs less than hashing what the request brings.
 const FEW: usize = 8;
@@ -19,95 +25,82 @@ const FEW: usize = 8;
 /// The matches of one host name and one path condition.
 #[derive(Clone, Debug)]
 pub(crate) enum Bucket {
-    /// Ranks in order, to be checked in full.
-    Few(Ranks),
+    /// In order, to be checked in full.
+    Few(Matches),
     /// By their exact conditions.
-    Many(Box<Index>),
+    Many(Arc<Index>),
 }
 
-/// Ranks in order, without duplicates.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ranks(Box<[Rank]>);
+/// The match that has been found already: only those before it are of interest. `None`: all are.
+pub(crate) type Limit<'a> = Option<&'a Conditions>;
 
-/// What lookups need besides the index: the request, and the conditions by rank.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
-    pub(crate) request: &'a RequestView<'a>,
-    pub(crate) conditions: &'a [Conditions],
+/// Whether something of this precedence comes before the limit.
+pub(crate) fn comes_before(precedence: &Precedence, limit: Limit<'_>) -> bool {
+    limit.is_none_or(|limit| *precedence < limit.precedence)
 }
 
 impl Bucket {
-    /// A bucket of these matches.
-    pub(crate) fn new(mut ranks: Vec<Rank>, conditions: &[Conditions]) -> Self {
-        ranks.sort_unstable();
-        ranks.dedup();
-        index::bucket(ranks, conditions)
-    }
-
-    /// The best rank in here.
-    pub(crate) fn first(&self) -> Rank {
+    pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Self::Few(ranks) => ranks.first(),
-            Self::Many(index) => index.first(),
+            Self::Few(matches) => matches.is_empty(),
+            Self::Many(_) => false,
         }
     }
 
-    /// The best rank before `limit` whose conditions all hold, but for the excepted one.
-    pub(crate) fn best(&self, limit: Rank, asked: Asked<'_>, except: Except) -> Option<Rank> {
+    /// How many matches there are.
+    fn len(&self) -> usize {
         match self {
-            Self::Few(ranks) => ranks.best(limit, asked, except),
-            Self::Many(index) => index.best(limit, asked, except),
+            Self::Few(matches) => matches.len(),
+            Self::Many(index) => index.len,
         }
     }
 
-    /// Where the answer depends on the body: the largest buffer of the matches before `limit` that lack nothing but the
+    /// No match in here has a better precedence. `None`: there is none.
+    pub(crate) fn first(&self) -> Option<&Precedence> {
+        match self {
+            Self::Few(matches) => matches.first(),
+            Self::Many(index) => Some(&index.first),
+        }
+    }
+
+    /// Whether a match in here may come before the limit.
+    pub(crate) fn has_before(&self, limit: Limit<'_>) -> bool {
+        self.first().is_some_and(|first| comes_before(first, limit))
+    }
+
+    /// The best match before the limit whose conditions all hold, but for the excepted one.
+    pub(crate) fn best<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        request: &RequestView<'_>,
+        except: Except,
+    ) -> Option<&'a Conditions> {
+        match self {
+            Self::Few(matches) => matches.best(limit, request, except),
+            Self::Many(index) => index.best(limit, request, except),
+        }
+    }
+
+    /// Where the answer depends on the body: the largest buffer of the matches before the limit that lack nothing but the
     /// model. Where they are many it may be that of another with the same exact conditions.
-    pub(crate) fn undecided(&self, limit: Rank, asked: Asked<'_>) -> Option<u64> {
+    pub(crate) fn undecided(&self, limit: Limit<'_>, request: &RequestView<'_>) -> Option<u64> {
         match self {
-            Self::Few(ranks) => ranks.undecided(limit, asked),
-            Self::Many(index) => index.undecided(limit, asked),
+            Self::Few(matches) => matches.undecided(limit, request),
+            Self::Many(index) => index.undecided(limit, request),
         }
     }
 
     /// Adds the methods of those whose other conditions hold.
-    pub(crate) fn methods(&self, asked: Asked<'_>, methods: &mut BTreeSet<String>) {
+    pub(crate) fn methods(&self, request: &RequestView<'_>, methods: &mut BTreeSet<String>) {
         match self {
-            Self::Few(ranks) => ranks.methods(asked, methods),
-            Self::Many(index) => index.methods(asked, methods),
+            Self::Few(matches) => matches.methods(request, methods),
+            Self::Many(index) => index.methods(request, methods),
         }
     }
 }
 
-impl Ranks {
-    fn new(sorted: Vec<Rank>) -> Self {
-        Self(sorted.into_boxed_slice())
-    }
-
-    fn first(&self) -> Rank {
-        self.0.first().copied().unwrap_or(Rank::MAX)
-    }
-
-    fn before<'a>(&self, limit: Rank, asked: Asked<'a>) -> impl Iterator<Item = (Rank, &'a Conditions)> {
-        let ranks = self.0.iter().copied().take_while(move |rank| *rank < limit);
-        ranks.filter_map(move |rank| Some((rank, asked.conditions.get(rank as usize)?)))
-    }
-
-    fn best(&self, limit: Rank, asked: Asked<'_>, except: Except) -> Option<Rank> {
-        self.before(limit, asked).find(|(_, match_)| match_.hold(asked.request, except)).map(|(rank, _)| rank)
-    }
-
-    fn undecided(&self, limit: Rank, asked: Asked<'_>) -> Option<u64> {
-        self.before(limit, asked)
-            .filter(|(_, match_)| !match_.models.is_empty() && match_.hold(asked.request, Except::Model))
-            .map(|(_, match_)| match_.buffer_size)
-            .max()
-    }
-
-    fn methods(&self, asked: Asked<'_>, methods: &mut BTreeSet<String>) {
-        for (_, match_) in self.before(Rank::MAX, asked) {
-            if match_.hold(asked.request, Except::Method) {
-                methods.extend(match_.methods.iter().map(ToString::to_string));
-            }
-        }
+impl Default for Bucket {
+    fn default() -> Self {
+        Self::Few(Matches::default())
     }
 }

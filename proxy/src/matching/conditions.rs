@@ -3,25 +3,30 @@
 //! One function says whether they hold and, if not, which does not: matching and `explain` cannot disagree.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use http::header::HeaderName;
 use sluicegate_table::{LengthRange, Match, ObjectKey, PathMatch, Route, ValueMatch, ValueTest};
 
 use super::RouteIndex;
 use super::paths;
-use super::pattern::Pattern;
+use super::pattern::{PathPattern, Pattern};
+use super::precedence::Precedence;
 use super::query;
 use super::traffic_share::TrafficShare;
 use crate::request::RequestView;
 
 /// One match of one route.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Conditions {
+    pub(crate) precedence: Precedence,
     pub(crate) route: RouteIndex,
     /// Which of the route's matches it is.
     pub(crate) position: u32,
     /// The path condition, which the index has answered for.
     pub(crate) path: PathMatch,
+    /// The path condition, where it is a regular expression.
+    pub(crate) pattern: Option<Arc<PathPattern>>,
     /// How many bytes of the path `stripPath` takes off.
     pub(crate) strip: usize,
     pub(crate) methods: Box<[Box<str>]>,
@@ -96,17 +101,23 @@ impl Conditions {
     /// The pattern that cannot be built, in words.
     pub(crate) fn new(
         index: RouteIndex,
-        key: &ObjectKey,
+        key: &Arc<ObjectKey>,
         route: &Route,
-        position: usize,
+        position: u32,
         wanted: &Match,
     ) -> Result<Self, String> {
+        let pattern = match &wanted.path {
+            PathMatch::RegularExpression(text) => Some(Arc::new(PathPattern::new(text)?)),
+            PathMatch::Exact(_) | PathMatch::Prefix(_) | PathMatch::Glob(_) => None,
+        };
         let headers = wanted.headers.iter().map(HeaderCondition::new).collect::<Result<_, _>>()?;
         let query = wanted.query.iter().map(QueryCondition::new).collect::<Result<_, _>>()?;
         Ok(Self {
+            precedence: Precedence::of(key, route, position, wanted),
             route: index,
-            position: position as u32,
+            position,
             path: wanted.path.clone(),
+            pattern,
             strip: paths::strip(&wanted.path),
             methods: boxed(&wanted.methods),
             headers,

@@ -13,9 +13,9 @@ use serde::Serialize;
 use sluicegate_table::{Hostname, ObjectKey, Route};
 
 pub use self::because::Because;
-use super::bucket::Rank;
 use super::conditions::{Conditions, Except, Failing};
-use super::{Found, Matcher, hosts, paths};
+use super::precedence::Precedence;
+use super::{Found, Matcher, RouteIndex, hosts, paths};
 use crate::request::RequestView;
 
 /// What matching says of one route.
@@ -63,31 +63,31 @@ pub enum Outcome {
 }
 
 impl Matcher {
-    /// What matching says of each route. `routes` are those that the matcher was built from, in the same order.
+    /// What matching says of each route. `routes` are those that the matcher has, with their numbers.
     pub fn explain<'a>(
         &self,
-        routes: impl IntoIterator<Item = (&'a ObjectKey, &'a Route)>,
+        routes: impl IntoIterator<Item = (RouteIndex, &'a ObjectKey, &'a Route)>,
         request: &RequestView<'_>,
     ) -> Vec<Verdict> {
-        let routes: Vec<(&ObjectKey, &Route)> = routes.into_iter().collect();
-        let mut by_route: Vec<Vec<(Rank, &Conditions)>> = vec![Vec::new(); routes.len()];
-        for (rank, match_) in self.conditions.iter().enumerate() {
-            if let Some(of_route) = by_route.get_mut(match_.route.0 as usize) {
-                of_route.push((rank as Rank, match_));
-            }
-        }
+        let routes: Vec<(&ObjectKey, &Route, Vec<&Conditions>)> = routes
+            .into_iter()
+            .map(|(index, key, route)| {
+                let indexed = self.routes.get(index.0);
+                let matches = indexed.iter().flat_map(|indexed| &indexed.matches).map(AsRef::as_ref);
+                let mut matches: Vec<&Conditions> = matches.collect();
+                matches.sort_unstable_by_key(|match_| &match_.precedence);
+                (key, route, matches)
+            })
+            .collect();
         let body_may_tell = matches!(self.find(request), Found::NeedsBody { .. });
-        let firm = self.best(super::Asked { request, conditions: &self.conditions }).map(|(_, rank)| rank);
-        let firm = firm.and_then(|rank| {
-            let route = self.conditions.get(rank as usize)?.route;
-            let (_, entry) = routes.get(route.0 as usize)?;
-            Some((Reverse(host_specificity(&entry.hostnames, request.host)), rank))
+        let firm = self.best(request).and_then(|(_, firm)| {
+            let hostnames = &self.routes.get(firm.route.0)?.hostnames;
+            Some(Order::of(host_specificity(hostnames, request.host), Some(firm)))
         });
         let question = Question { request, firm, body_may_tell };
-        let mut verdicts: Vec<(Order, Verdict)> = routes
+        let mut verdicts: Vec<(Order<'_>, Verdict)> = routes
             .iter()
-            .zip(&by_route)
-            .map(|((key, route), matches)| {
+            .map(|(key, route, matches)| {
                 let (order, outcome) = question.verdict(route, matches);
                 (order, Verdict { route: (*key).clone(), outcome })
             })
@@ -97,30 +97,42 @@ impl Matcher {
     }
 }
 
-/// When a match is asked: by how specific the host name is (`None` where none includes the request's), then by rank.
-type Order = (Reverse<Option<usize>>, Rank);
+/// When a match is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Order<'a> {
+    /// How specific the host name is; `None` where none includes the request's.
+    host: Reverse<Option<usize>>,
+    no_match: bool,
+    precedence: Option<&'a Precedence>,
+}
+
+impl<'a> Order<'a> {
+    fn of(host: Option<usize>, match_: Option<&'a Conditions>) -> Self {
+        let precedence = match_.map(|match_| &match_.precedence);
+        Self { host: Reverse(host), no_match: precedence.is_none(), precedence }
+    }
+}
 
 /// What is asked of each route.
 struct Question<'a> {
     request: &'a RequestView<'a>,
     /// The match that takes the request if the body says nothing.
-    firm: Option<Order>,
+    firm: Option<Order<'a>>,
     /// The body has not been read, and what it says may give the request to another.
     body_may_tell: bool,
 }
 
 impl Question<'_> {
     /// The verdict on a route with these matches, the best first, and the order of the match that it goes by.
-    fn verdict(&self, route: &Route, matches: &[(Rank, &Conditions)]) -> (Order, Outcome) {
+    fn verdict<'m>(&self, route: &Route, matches: &[&'m Conditions]) -> (Order<'m>, Outcome) {
         let host = host_specificity(&route.hostnames, self.request.host);
-        let order = |rank| (Reverse(host), rank);
-        let best = order(matches.first().map_or(Rank::MAX, |(rank, _)| *rank));
+        let best = Order::of(host, matches.first().copied());
         if host.is_none() {
             return (best, Outcome::No { because: vec![Because::host(&route.hostnames, self.request)] });
         }
         let mut because = Vec::with_capacity(matches.len());
-        for (rank, match_) in matches {
-            let order = order(*rank);
+        for match_ in matches.iter().copied() {
+            let order = Order::of(host, Some(match_));
             let by_match = match_.position;
             let before_firm = self.firm.is_none_or(|firm| order < firm);
             let outcome = match failing(match_, self.request) {

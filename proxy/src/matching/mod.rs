@@ -1,8 +1,11 @@
 //! Matching: from a request to the one route that takes it.
 //!
-//! All matches of all routes are ranked once, when a version is built ([`precedence`]); looking up means finding the
-//! smallest rank whose conditions hold. Hosts, paths and then the exact conditions of matches that share a path are
-//! indexed, so that a lookup checks few conditions in full, and it borrows all it needs from the request.
+//! Each match has its [`precedence`]; looking up means finding the best one whose conditions hold. Hosts, paths and then the
+//! exact conditions of matches that share a path are indexed, so that a lookup checks few conditions in full, and it
+//! borrows all it needs from the request.
+//!
+//! An edit of one route costs that route's work: an edited matcher shares with the one before it all that the route has
+//! nothing to do with.
 
 pub mod body_scan;
 mod bucket;
@@ -18,6 +21,7 @@ mod precedence;
 mod query;
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
+mod shards;
 mod sieve;
 #[cfg(test)]
 mod tests;
@@ -25,30 +29,40 @@ mod traffic_share;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
-use sluicegate_table::{ObjectKey, Route};
+use rustc_hash::FxHashMap;
+use sluicegate_table::{Hostname, ObjectKey, Route};
 
-use self::bucket::{Asked, Bucket, Rank};
+use self::bucket::{Bucket, Limit};
 use self::conditions::{Conditions, Except};
 use self::hosts::Hosts;
-use self::paths::{Paths, PathsBuilder, Visitor};
-use self::precedence::Precedence;
+use self::paths::{Changes, Visitor};
 use crate::request::RequestView;
+use crate::slots::Slots;
 
-/// An index over all routes. Built once a version; looking up allocates nothing and takes nearly the same time for ten
-/// routes as for ten thousand.
-#[derive(Default)]
+/// An index over all routes. Looking up allocates nothing, but for a path that begins with more than thirty nested
+/// prefixes, and takes nearly the same time for ten routes as for ten thousand. A clone shares everything.
+#[derive(Clone, Default)]
 pub struct Matcher {
-    hosts: Hosts<Paths>,
-    /// By rank.
-    conditions: Vec<Conditions>,
-    any_models: bool,
-    any_methods: bool,
+    hosts: Hosts,
+    routes: Slots<Arc<Indexed>>,
+    /// How many matches have conditions on the model.
+    with_models: usize,
+    /// How many matches have conditions on the method.
+    with_methods: usize,
 }
 
-/// The position of a route in the list that the [`Matcher`] was built from.
+/// The number of a route in a [`Matcher`]: the same for as long as the route is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RouteIndex(pub u32);
+
+/// A route as it is indexed.
+#[derive(Debug)]
+pub struct Indexed {
+    hostnames: Box<[Hostname]>,
+    matches: Box<[Arc<Conditions>]>,
+}
 
 /// What matching found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,160 +88,192 @@ pub enum Found {
     NoRoute,
 }
 
-impl Matcher {
-    /// Indexes the routes. Routes are numbered in the order given.
+impl Indexed {
+    /// The route that gets the number `index`.
     ///
     /// # Errors
-    /// Names the route and the pattern that cannot be compiled (a regular expression over the size limit, say).
-    pub fn new<'a>(routes: impl IntoIterator<Item = (&'a ObjectKey, &'a Route)>) -> Result<Self, BadPattern> {
-        let routes: Vec<(&ObjectKey, &Route)> = routes.into_iter().collect();
-        let mut matches = Vec::with_capacity(routes.len());
-        for (index, (key, route)) in routes.iter().copied().enumerate() {
-            for (position, wanted) in route.matches.iter().enumerate() {
-                let wanted = normalise::path_condition(wanted);
-                let precedence = Precedence::of(key, route, position, &wanted);
-                let conditions = Conditions::new(RouteIndex(index as u32), key, route, position, &wanted)
-                    .map_err(|message| BadPattern { route: key.clone(), message })?;
-                matches.push((precedence, conditions));
-            }
-        }
-        matches.sort_unstable_by_key(|(precedence, _)| *precedence);
-        let conditions: Vec<Conditions> = matches.into_iter().map(|(_, conditions)| conditions).collect();
+    /// Names the pattern that cannot be compiled (a regular expression over the size limit, say).
+    pub fn new(index: RouteIndex, key: &ObjectKey, route: &Route) -> Result<Self, BadPattern> {
+        let shared = Arc::new(key.clone());
+        let conditions = |(position, wanted)| {
+            let wanted = normalise::path_condition(wanted);
+            Conditions::new(index, &shared, route, position, &wanted).map(Arc::new)
+        };
+        let matches = (0..).zip(&route.matches).map(conditions).collect::<Result<_, String>>();
+        let matches = matches.map_err(|message| BadPattern { route: key.clone(), message })?;
+        Ok(Self { hostnames: route.hostnames.clone().into(), matches })
+    }
 
-        let mut hosts = Hosts::<PathsBuilder<'_>>::default();
-        for (rank, match_) in conditions.iter().enumerate() {
-            let Some((_, route)) = routes.get(match_.route.0 as usize) else { continue };
-            if route.hostnames.is_empty() {
-                hosts.entry(None).add(&match_.path, rank as Rank);
+    /// Where it is asked for: its host names, each once, or every host.
+    fn hosts(&self) -> impl Iterator<Item = Option<&Hostname>> {
+        let every = self.hostnames.is_empty().then_some(None);
+        let first = |(at, name): &(usize, &Hostname)| !self.hostnames.iter().take(*at).any(|other| other == *name);
+        self.hostnames.iter().enumerate().filter(first).map(|(_, name)| Some(name)).chain(every)
+    }
+}
+
+impl Matcher {
+    /// Indexes the routes, numbered in the order given.
+    ///
+    /// # Errors
+    /// Names the route and the pattern that cannot be compiled.
+    pub fn new<'a>(routes: impl IntoIterator<Item = (&'a ObjectKey, &'a Route)>) -> Result<Self, BadPattern> {
+        let indexed = |(index, (key, route))| {
+            let index = RouteIndex(index);
+            Indexed::new(index, key, route).map(|indexed| (index, Some(indexed)))
+        };
+        let routes = (0..).zip(routes).map(indexed).collect::<Result<Vec<_>, BadPattern>>()?;
+        let mut matcher = Self::default();
+        matcher.edit(routes);
+        Ok(matcher)
+    }
+
+    /// Puts routes in, in place of those with the same numbers, and takes out those that are `None`. No number may come
+    /// twice.
+    pub fn edit(&mut self, routes: impl IntoIterator<Item = (RouteIndex, Option<Indexed>)>) {
+        let mut replaced = Vec::new();
+        for (index, indexed) in routes {
+            let new = indexed.map(Arc::new);
+            let old = self.routes.set(index.0, new.clone());
+            replaced.push((old, new));
+        }
+        let mut by_host: FxHashMap<Option<&Hostname>, Changes<'_>> = FxHashMap::default();
+        for (old, new) in &replaced {
+            let count = |indexed: &Option<Arc<Indexed>>, wants: fn(&Conditions) -> bool| {
+                indexed.iter().flat_map(|indexed| &indexed.matches).filter(|match_| wants(match_)).count()
+            };
+            for (counted, wants) in [
+                (&mut self.with_models, (|match_| !match_.models.is_empty()) as fn(&Conditions) -> bool),
+                (&mut self.with_methods, |match_| !match_.methods.is_empty()),
+            ] {
+                *counted = *counted + count(new, wants) - count(old, wants);
             }
-            for name in &route.hostnames {
-                hosts.entry(Some(name)).add(&match_.path, rank as Rank);
+            for (host, match_) in old.iter().flat_map(|old| old.each()) {
+                by_host.entry(host).or_default().remove(match_);
+            }
+            for (host, match_) in new.iter().flat_map(|new| new.each()) {
+                by_host.entry(host).or_default().add(match_);
             }
         }
-        let hosts = hosts.try_map(|paths| paths.build(&conditions)).map_err(|(rank, message)| {
-            let route = conditions.get(rank as usize).and_then(|match_| routes.get(match_.route.0 as usize));
-            BadPattern { route: route.map_or_else(|| ObjectKey::new("", ""), |(key, _)| (*key).clone()), message }
-        })?;
-        Ok(Self {
-            hosts,
-            any_models: conditions.iter().any(|match_| !match_.models.is_empty()),
-            any_methods: conditions.iter().any(|match_| !match_.methods.is_empty()),
-            conditions,
-        })
+        for (host, changes) in by_host {
+            self.hosts.edit(host, changes);
+        }
     }
 
     /// The route that takes the request.
     pub fn find(&self, request: &RequestView<'_>) -> Found {
-        let asked = Asked { request, conditions: &self.conditions };
-        let best = self.best(asked);
-        if self.any_models
+        let best = self.best(request);
+        if self.with_models > 0
             && request.body.is_none()
             && request.content_length != Some(0)
-            && let Some(at_most) = self.undecided(asked, best)
+            && let Some(at_most) = self.undecided(request, best)
         {
             return Found::NeedsBody { at_most };
         }
-        if let Some((_, rank)) = best
-            && let Some(taken) = self.conditions.get(rank as usize)
-        {
+        if let Some((_, taken)) = best {
             return Found::Route { route: taken.route, prefix: taken.strip };
         }
-        if !self.any_methods {
+        if self.with_methods == 0 {
             return Found::NoRoute;
         }
-        let methods = self.methods(asked);
+        let methods = self.methods(request);
         if methods.is_empty() { Found::NoRoute } else { Found::MethodNotAllowed(methods) }
     }
 
     /// The match that wins, and which of the host's entries it was found in.
-    fn best(&self, asked: Asked<'_>) -> Option<(usize, Rank)> {
-        for (level, paths) in self.hosts.of(asked.request.host).enumerate() {
-            let mut best = Best { asked, rank: Rank::MAX };
-            paths.visit(asked.request.path, &mut best);
-            if best.rank != Rank::MAX {
-                return Some((level, best.rank));
+    fn best<'a>(&'a self, request: &'a RequestView<'_>) -> Option<(usize, &'a Conditions)> {
+        for (level, paths) in self.hosts.of(request.host).enumerate() {
+            let mut best = Best { request, found: None };
+            paths.visit(request.path, &mut best);
+            if let Some(found) = best.found {
+                return Some((level, found));
             }
         }
         None
     }
 
     /// The largest buffer of the matches before `best` that lack nothing but the model.
-    fn undecided(&self, asked: Asked<'_>, best: Option<(usize, Rank)>) -> Option<u64> {
+    fn undecided<'a>(&'a self, request: &'a RequestView<'_>, best: Option<(usize, &'a Conditions)>) -> Option<u64> {
         let levels = best.map_or(usize::MAX, |(level, _)| level.saturating_add(1));
         let mut at_most = None;
-        for (level, paths) in self.hosts.of(asked.request.host).enumerate().take(levels) {
-            let limit = best.filter(|(of, _)| *of == level).map_or(Rank::MAX, |(_, rank)| rank);
-            let mut undecided = Undecided { asked, limit, at_most };
-            paths.visit(asked.request.path, &mut undecided);
+        for (level, paths) in self.hosts.of(request.host).enumerate().take(levels) {
+            let limit = best.filter(|(of, _)| *of == level).map(|(_, found)| found);
+            let mut undecided = Undecided { request, limit, at_most };
+            paths.visit(request.path, &mut undecided);
             at_most = undecided.at_most;
         }
         at_most
     }
 
     /// The methods of the matches that lack nothing else.
-    fn methods(&self, asked: Asked<'_>) -> Vec<String> {
-        let mut methods = Methods { asked, methods: BTreeSet::new() };
-        for paths in self.hosts.of(asked.request.host) {
-            paths.visit(asked.request.path, &mut methods);
+    fn methods(&self, request: &RequestView<'_>) -> Vec<String> {
+        let mut methods = Methods { request, methods: BTreeSet::new() };
+        for paths in self.hosts.of(request.host) {
+            paths.visit(request.path, &mut methods);
         }
         methods.methods.into_iter().collect()
     }
 }
 
+impl Indexed {
+    /// Each match under each host.
+    fn each(&self) -> impl Iterator<Item = (Option<&Hostname>, &Arc<Conditions>)> {
+        self.hosts().flat_map(|host| self.matches.iter().map(move |match_| (host, match_)))
+    }
+}
+
 impl fmt::Debug for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Matcher").field("matches", &self.conditions.len()).finish_non_exhaustive()
+        f.debug_struct("Matcher").field("routes", &self.routes.iter().count()).finish_non_exhaustive()
     }
 }
 
-/// Looks for the best rank.
-struct Best<'a> {
-    asked: Asked<'a>,
-    rank: Rank,
+/// Looks for the best match.
+struct Best<'a, 'r> {
+    request: &'a RequestView<'r>,
+    found: Option<&'a Conditions>,
 }
 
-impl Visitor for Best<'_> {
-    fn limit(&self) -> Rank {
-        self.rank
+impl<'a> Visitor<'a> for Best<'a, '_> {
+    fn limit(&self) -> Limit<'a> {
+        self.found
     }
 
-    fn visit(&mut self, bucket: &Bucket) {
-        if let Some(rank) = bucket.best(self.rank, self.asked, Except::Nothing) {
-            self.rank = rank;
-        }
+    fn visit(&mut self, bucket: &'a Bucket) {
+        self.found = bucket.best(self.found, self.request, Except::Nothing).or(self.found);
     }
 }
 
 /// Looks for matches that the body would decide.
-struct Undecided<'a> {
-    asked: Asked<'a>,
-    limit: Rank,
+struct Undecided<'a, 'r> {
+    request: &'a RequestView<'r>,
+    limit: Limit<'a>,
     at_most: Option<u64>,
 }
 
-impl Visitor for Undecided<'_> {
-    fn limit(&self) -> Rank {
+impl<'a> Visitor<'a> for Undecided<'a, '_> {
+    fn limit(&self) -> Limit<'a> {
         self.limit
     }
 
-    fn visit(&mut self, bucket: &Bucket) {
-        self.at_most = self.at_most.max(bucket.undecided(self.limit, self.asked));
+    fn visit(&mut self, bucket: &'a Bucket) {
+        self.at_most = self.at_most.max(bucket.undecided(self.limit, self.request));
     }
 }
 
 /// Collects the methods of matches that lack nothing else.
-struct Methods<'a> {
-    asked: Asked<'a>,
+struct Methods<'a, 'r> {
+    request: &'a RequestView<'r>,
     methods: BTreeSet<String>,
 }
 
-impl Visitor for Methods<'_> {
-    fn limit(&self) -> Rank {
-        Rank::MAX
+impl<'a> Visitor<'a> for Methods<'a, '_> {
+    fn limit(&self) -> Limit<'a> {
+        None
     }
 
-    fn visit(&mut self, bucket: &Bucket) {
-        bucket.methods(self.asked, &mut self.methods);
+    fn visit(&mut self, bucket: &'a Bucket) {
+        bucket.methods(self.request, &mut self.methods);
     }
 }
 

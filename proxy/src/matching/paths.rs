@@ -2,23 +2,27 @@
 //! expressions, prefixes and globs begin with.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use sluicegate_table::PathMatch;
 
-use super::bucket::{Bucket, Rank};
+use super::bucket::{Bucket, Limit};
 use super::conditions::Conditions;
 use super::glob::{self, GlobRest};
 use super::literals::Literals;
-use super::pattern::Pattern;
+use super::pattern::{PathPattern, Pattern};
+use super::precedence::Class;
+use super::shards::{Left, Shards};
 use super::sieve::Sieve;
 
 /// An index from paths to the matches whose path condition holds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Paths {
-    exact: FxHashMap<Box<str>, Bucket>,
+    exact: Shards<Bucket>,
     /// Regular expressions by the literal text that they begin with.
-    patterns: Literals<Sieve<(Pattern, Bucket)>>,
+    patterns: Literals<Sieve<PathPattern>>,
     literals: Literals<WithLiteral>,
 }
 
@@ -26,68 +30,185 @@ pub(crate) struct Paths {
 #[derive(Clone, Debug)]
 struct WithLiteral {
     length: usize,
-    first: Rank,
-    /// The prefix, and a glob without a star.
-    plain: Vec<(Tail, Bucket)>,
-    globs: Sieve<(GlobRest, Bucket)>,
+    /// No match in here has a better precedence.
+    best: Class,
+    tail: Tail,
+    prefix: Bucket,
+    /// A glob without a star: the whole path.
+    whole: Bucket,
+    globs: Sieve<GlobRest>,
 }
 
-/// What must follow the literal part.
+/// What must follow a prefix.
 #[derive(Clone, Copy, Debug)]
 enum Tail {
     /// Nothing, or another path element.
     Elements,
     /// Anything: the prefix `/`.
     Anything,
-    /// Nothing: a glob without a star.
-    Nothing,
 }
 
 /// What goes through the buckets of a path.
-pub(crate) trait Visitor {
-    /// Ranks from this one on are of no more interest.
-    fn limit(&self) -> Rank;
+pub(crate) trait Visitor<'a> {
+    /// Matches from this one on are of no more interest.
+    fn limit(&self) -> Limit<'a>;
 
     /// A bucket whose path condition holds.
-    fn visit(&mut self, bucket: &Bucket);
+    fn visit(&mut self, bucket: &'a Bucket);
+}
+
+/// What becomes of the matches of one host name.
+#[derive(Debug, Default)]
+pub(crate) struct Changes<'a>(FxHashMap<&'a PathMatch, Change>);
+
+/// What becomes of the matches with one path condition.
+#[derive(Debug, Default)]
+struct Change {
+    removed: Vec<Arc<Conditions>>,
+    added: Vec<Arc<Conditions>>,
+}
+
+/// A regular expression as it is written and as it is built, and what becomes of its matches.
+type Expression<'a> = (&'a str, Arc<PathPattern>, Change);
+
+impl<'a> Changes<'a> {
+    pub(crate) fn remove(&mut self, match_: &'a Arc<Conditions>) {
+        self.0.entry(&match_.path).or_default().removed.push(Arc::clone(match_));
+    }
+
+    pub(crate) fn add(&mut self, match_: &'a Arc<Conditions>) {
+        self.0.entry(&match_.path).or_default().added.push(Arc::clone(match_));
+    }
+}
+
+impl Change {
+    fn make(self, bucket: &mut Bucket) {
+        bucket.edit(&self.removed, self.added);
+    }
+
+    /// The regular expression that all of them have in common.
+    fn pattern(&self) -> Option<Arc<PathPattern>> {
+        self.removed.iter().chain(&self.added).find_map(|match_| match_.pattern.clone())
+    }
 }
 
 impl Paths {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.patterns.is_empty() && self.literals.is_empty()
+    }
+
     /// Goes through the matches whose path condition holds.
-    pub(crate) fn visit(&self, path: &str, visitor: &mut impl Visitor) {
+    pub(crate) fn visit<'a>(&'a self, path: &str, visitor: &mut impl Visitor<'a>) {
         if !self.exact.is_empty()
-            && let Some(bucket) = self.exact.get(path)
-            && bucket.first() < visitor.limit()
+            && let Some(bucket) = self.exact.get(path.as_bytes())
+            && bucket.has_before(visitor.limit())
         {
             visitor.visit(bucket);
         }
-        for patterns in self.patterns.of(path.as_bytes()) {
-            // The precedence of expressions is not that of their beginnings, so each beginning is asked.
-            patterns.each(path.as_bytes(), visitor.limit(), |(pattern, bucket)| {
-                if pattern.matches(path.as_bytes()) {
-                    visitor.visit(bucket);
-                }
-                visitor.limit()
+        if !self.patterns.is_empty() {
+            self.patterns.each(path.as_bytes(), |patterns| {
+                // The precedence of expressions is not that of their beginnings, so each beginning is asked.
+                patterns.each(path.as_bytes(), visitor.limit(), |item| {
+                    if item.pattern.pattern.matches(path.as_bytes()) {
+                        visitor.visit(&item.bucket);
+                    }
+                    visitor.limit()
+                });
+                ControlFlow::Continue(())
             });
         }
-        for literal in self.literals.of(path.as_bytes()) {
-            // Those with shorter literal parts come after all of these.
-            if literal.first >= visitor.limit() {
-                return;
-            }
-            let rest = path.get(literal.length..).unwrap_or_default();
-            for (tail, bucket) in &literal.plain {
-                if bucket.first() < visitor.limit() && tail.matches(rest) {
-                    visitor.visit(bucket);
+        self.literals.each(path.as_bytes(), |literal| literal.visit(path, visitor));
+    }
+
+    /// Makes the changes.
+    pub(crate) fn edit(&mut self, changes: Changes<'_>) {
+        // Grouped by what they begin with, so that each sieve settles once.
+        let mut patterns: BTreeMap<Box<[u8]>, Vec<Expression<'_>>> = BTreeMap::new();
+        let mut literals: BTreeMap<&str, Vec<(&PathMatch, Change)>> = BTreeMap::new();
+        for (condition, change) in changes.0 {
+            match condition {
+                PathMatch::Exact(text) => self.exact.edit(text.as_bytes(), Bucket::default, |bucket| {
+                    change.make(bucket);
+                    Left::unless(bucket.is_empty())
+                }),
+                PathMatch::RegularExpression(text) => {
+                    let Some(pattern) = change.pattern() else { continue };
+                    patterns.entry(pattern.beginning.clone()).or_default().push((text, pattern, change));
+                }
+                PathMatch::Prefix(text) => literals.entry(text).or_default().push((condition, change)),
+                PathMatch::Glob(text) => {
+                    literals.entry(glob::before_star(text)).or_default().push((condition, change));
                 }
             }
-            literal.globs.each(rest.as_bytes(), visitor.limit(), |(glob, bucket)| {
-                if glob.matches(rest) {
-                    visitor.visit(bucket);
+        }
+        for (beginning, changes) in patterns {
+            self.patterns.edit(&beginning, Sieve::default, |sieve| {
+                for (text, pattern, change) in changes {
+                    let required = Arc::clone(&pattern.inner);
+                    sieve.edit(text, || (pattern, required), |bucket| change.make(bucket));
                 }
-                visitor.limit()
+                sieve.settle();
+                Left::unless(sieve.is_empty())
             });
         }
+        for (literal, changes) in literals {
+            self.literals.edit(literal.as_bytes(), || WithLiteral::new(literal), |with| with.edit(changes));
+        }
+    }
+}
+
+impl WithLiteral {
+    fn new(literal: &str) -> Self {
+        Self {
+            length: literal.len(),
+            best: Class::best_of_literal(literal.len()),
+            tail: prefix_tail(literal),
+            prefix: Bucket::default(),
+            whole: Bucket::default(),
+            globs: Sieve::default(),
+        }
+    }
+
+    /// Goes through the matches whose path condition holds; breaks off where those of shorter literals are of no interest.
+    fn visit<'a>(&'a self, path: &str, visitor: &mut impl Visitor<'a>) -> ControlFlow<()> {
+        // Those with shorter literal parts come after all of these.
+        if visitor.limit().is_some_and(|limit| limit.precedence.class() < self.best) {
+            return ControlFlow::Break(());
+        }
+        let rest = path.get(self.length..).unwrap_or_default();
+        if self.prefix.has_before(visitor.limit()) && self.tail.matches(rest) {
+            visitor.visit(&self.prefix);
+        }
+        if rest.is_empty() && self.whole.has_before(visitor.limit()) {
+            visitor.visit(&self.whole);
+        }
+        self.globs.each(rest.as_bytes(), visitor.limit(), |item| {
+            if item.pattern.matches(rest) {
+                visitor.visit(&item.bucket);
+            }
+            visitor.limit()
+        });
+        ControlFlow::Continue(())
+    }
+
+    fn edit(&mut self, changes: Vec<(&PathMatch, Change)>) -> Left {
+        for (condition, change) in changes {
+            let PathMatch::Glob(text) = condition else {
+                change.make(&mut self.prefix);
+                continue;
+            };
+            let Some(rest) = GlobRest::of(text) else {
+                change.make(&mut self.whole);
+                continue;
+            };
+            let make = || {
+                let required = rest.literals().into();
+                (Arc::new(rest), required)
+            };
+            self.globs.edit(text, make, |bucket| change.make(bucket));
+        }
+        self.globs.settle();
+        Left::unless(self.prefix.is_empty() && self.whole.is_empty() && self.globs.is_empty())
     }
 }
 
@@ -96,7 +217,6 @@ impl Tail {
         match self {
             Self::Elements => rest.is_empty() || rest.starts_with('/'),
             Self::Anything => true,
-            Self::Nothing => rest.is_empty(),
         }
     }
 }
@@ -141,64 +261,5 @@ pub(crate) fn strip(condition: &PathMatch) -> usize {
                 0
             }
         }
-    }
-}
-
-/// Collects the matches of one host name.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PathsBuilder<'a> {
-    exact: FxHashMap<&'a str, Vec<Rank>>,
-    patterns: FxHashMap<&'a str, Vec<Rank>>,
-    /// By literal part, then by the whole condition: `None` for a prefix, else the glob.
-    literals: BTreeMap<&'a str, BTreeMap<Option<&'a str>, Vec<Rank>>>,
-}
-
-impl<'a> PathsBuilder<'a> {
-    /// Adds a match. Paths and literal parts are normalised.
-    pub(crate) fn add(&mut self, condition: &'a PathMatch, rank: Rank) {
-        let ranks = match condition {
-            PathMatch::Exact(text) => self.exact.entry(text).or_default(),
-            PathMatch::RegularExpression(text) => self.patterns.entry(text).or_default(),
-            PathMatch::Prefix(text) => self.literals.entry(text).or_default().entry(None).or_default(),
-            PathMatch::Glob(text) => {
-                self.literals.entry(glob::before_star(text)).or_default().entry(Some(text)).or_default()
-            }
-        };
-        ranks.push(rank);
-    }
-
-    /// The index.
-    ///
-    /// # Errors
-    /// The rank whose regular expression cannot be built, and why in words.
-    pub(crate) fn build(self, conditions: &[Conditions]) -> Result<Paths, (Rank, String)> {
-        let exact = self.exact.into_iter().map(|(path, ranks)| (path.into(), Bucket::new(ranks, conditions))).collect();
-        let mut beginnings: BTreeMap<Box<[u8]>, Vec<_>> = BTreeMap::new();
-        for (text, ranks) in self.patterns {
-            let bucket = Bucket::new(ranks, conditions);
-            let (pattern, required) = Pattern::with_required(text).map_err(|message| (bucket.first(), message))?;
-            let patterns = beginnings.entry(required.beginning).or_default();
-            patterns.push((bucket.first(), (pattern, bucket), required.inner));
-        }
-        let patterns = Literals::new(beginnings.into_iter().map(|(literal, patterns)| (literal, Sieve::new(patterns))));
-        let literals = Literals::new(self.literals.into_iter().map(|(literal, tails)| {
-            let mut plain = Vec::new();
-            let mut globs = Vec::new();
-            for (glob, ranks) in tails {
-                let bucket = Bucket::new(ranks, conditions);
-                match glob.map(GlobRest::of) {
-                    None => plain.push((prefix_tail(literal), bucket)),
-                    Some(None) => plain.push((Tail::Nothing, bucket)),
-                    Some(Some(rest)) => {
-                        let required = rest.literals();
-                        globs.push((bucket.first(), (rest, bucket), required));
-                    }
-                }
-            }
-            let globs = Sieve::new(globs);
-            let first = plain.iter().map(|(_, bucket)| bucket.first()).fold(globs.first(), Rank::min);
-            (literal, WithLiteral { length: literal.len(), first, plain, globs })
-        }));
-        Ok(Paths { exact, patterns, literals })
     }
 }

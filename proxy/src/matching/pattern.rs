@@ -4,7 +4,7 @@
 //! [`super::sieve`]). So one is read at once, which finds its mistakes, and built when it is first tried; only where it
 //! might take more than the limit it is built at once, to be refused.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use regex_automata::Input;
 use regex_automata::meta::{Config, Regex};
@@ -20,13 +20,34 @@ pub(crate) struct Pattern {
     regex: OnceLock<Option<Regex>>,
 }
 
+/// A regular expression over whole paths, with what it is found by.
+#[derive(Debug)]
+pub(crate) struct PathPattern {
+    pub(crate) pattern: Pattern,
+    /// Whatever it matches begins with this.
+    pub(crate) beginning: Box<[u8]>,
+    /// Whatever it matches contains each of these further on.
+    pub(crate) inner: Arc<[Box<[u8]>]>,
+}
+
+impl PathPattern {
+    /// Reads `text`.
+    ///
+    /// # Errors
+    /// As [`Pattern::new`].
+    pub(crate) fn new(text: &str) -> Result<Self, String> {
+        let (pattern, required) = Pattern::with_required(text)?;
+        Ok(Self { pattern, beginning: required.beginning, inner: required.inner.into() })
+    }
+}
+
 /// Texts that whatever an expression matches must contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Required {
+struct Required {
     /// It begins with this.
-    pub(crate) beginning: Box<[u8]>,
+    beginning: Box<[u8]>,
     /// It contains each of these further on.
-    pub(crate) inner: Vec<Box<[u8]>>,
+    inner: Vec<Box<[u8]>>,
 }
 
 impl Pattern {
@@ -42,7 +63,7 @@ impl Pattern {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub(crate) fn with_required(text: &str) -> Result<(Self, Required), String> {
+    fn with_required(text: &str) -> Result<(Self, Required), String> {
         let hir = read(text)?;
         let heavy = most_bytes(&hir) > REGEX_SIZE_LIMIT;
         let regex = if heavy { OnceLock::from(Some(build(text, &hir)?)) } else { OnceLock::new() };

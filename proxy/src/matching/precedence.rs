@@ -10,44 +10,74 @@
 //!    since they too look at what is sent besides path and query;
 //! 4. more query conditions before fewer;
 //! 5. the older Rule, then the smaller `namespace/name`, then the earlier match of the Rule.
+//!
+//! The first four make one number, which decides nearly all comparisons.
 
-use std::cmp::Reverse;
+use std::sync::Arc;
 
 use sluicegate_table::{Match, ObjectKey, PathMatch, Route};
 
 use super::glob;
 
-/// The precedence of one match of one route; smaller wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Precedence<'a> {
-    path: PathClass,
-    any_method: bool,
-    headers: Reverse<usize>,
-    query: Reverse<usize>,
+/// The precedence of one match of one route; smaller wins. It depends on nothing else, so an edit of one route moves no
+/// other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Precedence {
+    class: Class,
     created: i64,
-    key: &'a ObjectKey,
-    position: usize,
+    key: Arc<ObjectKey>,
+    position: u32,
 }
 
+/// What a match's conditions say of its precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum PathClass {
+pub(crate) struct Class(u64);
+
+/// Bits for a length of a path. Lengths beyond (a mebibyte) count as equal.
+const LENGTH: u32 = 20;
+/// Bits for a number of conditions. Numbers beyond (a thousand) count as equal.
+const COUNT: u32 = 10;
+
+/// The kinds of path conditions in their order; lengths are of literal text.
+#[derive(Clone, Copy, Debug)]
+enum Path {
     Exact,
-    RegularExpression { length: Reverse<usize> },
-    Literal { before_star: Reverse<usize>, in_all: Reverse<usize> },
+    RegularExpression { length: usize },
+    Literal { before_star: usize, in_all: usize },
 }
 
-impl<'a> Precedence<'a> {
+impl Class {
+    fn new(path: Path, any_method: bool, headers: usize, query: usize) -> Self {
+        let (kind, first, second) = match path {
+            Path::Exact => (0, 0, 0),
+            Path::RegularExpression { length } => (1, length, 0),
+            Path::Literal { before_star, in_all } => (2, before_star, in_all),
+        };
+        let packed =
+            [(first, LENGTH), (second, LENGTH), (usize::from(!any_method), 1), (headers, COUNT), (query, COUNT)];
+        // More comes before less, so each number is taken from the most that it can be.
+        Self(packed.into_iter().fold(kind, |class, (number, bits)| {
+            let most = (1_u64 << bits) - 1;
+            class << bits | (most - (number as u64).min(most))
+        }))
+    }
+
+    /// The best that a prefix or glob with a literal part of this length can have.
+    pub(crate) fn best_of_literal(length: usize) -> Self {
+        Self::new(Path::Literal { before_star: length, in_all: usize::MAX }, false, usize::MAX, usize::MAX)
+    }
+}
+
+impl Precedence {
     /// The precedence of the match at `position` of a route.
-    pub(crate) fn of(key: &'a ObjectKey, route: &Route, position: usize, wanted: &Match) -> Self {
+    pub(crate) fn of(key: &Arc<ObjectKey>, route: &Route, position: u32, wanted: &Match) -> Self {
         let path = match &wanted.path {
-            PathMatch::Exact(_) => PathClass::Exact,
-            PathMatch::RegularExpression(text) => PathClass::RegularExpression { length: Reverse(text.len()) },
-            PathMatch::Prefix(text) => {
-                PathClass::Literal { before_star: Reverse(text.len()), in_all: Reverse(text.len()) }
-            }
-            PathMatch::Glob(text) => PathClass::Literal {
-                before_star: Reverse(glob::before_star(text).len()),
-                in_all: Reverse(text.bytes().filter(|byte| *byte != b'*').count()),
+            PathMatch::Exact(_) => Path::Exact,
+            PathMatch::RegularExpression(text) => Path::RegularExpression { length: text.len() },
+            PathMatch::Prefix(text) => Path::Literal { before_star: text.len(), in_all: text.len() },
+            PathMatch::Glob(text) => Path::Literal {
+                before_star: glob::before_star(text).len(),
+                in_all: text.bytes().filter(|byte| *byte != b'*').count(),
             },
         };
         let headers = wanted.headers.len()
@@ -56,13 +86,15 @@ impl<'a> Precedence<'a> {
             + usize::from(wanted.content_length.is_some())
             + usize::from(!wanted.models.is_empty());
         Self {
-            path,
-            any_method: wanted.methods.is_empty(),
-            headers: Reverse(headers),
-            query: Reverse(wanted.query.len()),
+            class: Class::new(path, wanted.methods.is_empty(), headers, wanted.query.len()),
             created: route.created,
-            key,
+            key: Arc::clone(key),
             position,
         }
+    }
+
+    /// What the match's conditions say.
+    pub(crate) fn class(&self) -> Class {
+        self.class
     }
 }

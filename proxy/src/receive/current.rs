@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use sluicegate_table::Table;
 use sluicegate_table::watch::Refusal;
 
+use super::edit::{Edited, edited};
 use super::snapshot::Snapshot;
 
 /// The snapshot in force. Workers compare [`Current::generation`] once per request and load the snapshot only when it
@@ -33,9 +34,13 @@ impl Current {
     /// cannot be used (a regular expression over the limits, say): what was in force under their names stays in force.
     #[must_use = "what is refused must be reported"]
     pub fn apply(&self, table: Arc<Table>) -> Vec<Refusal> {
-        let (next, refused) = Snapshot::build(table, &self.snapshot.load());
-        self.snapshot.store(Arc::new(next));
+        let Edited { snapshot, refused, gone } = edited(&self.snapshot.load(), table);
+        self.snapshot.store(Arc::new(snapshot));
         self.generation.fetch_add(1, Ordering::Release);
+        // Only now: a worker that has not taken the snapshot yet may open connections over them.
+        for link in gone {
+            link.retire();
+        }
         self.applying.notify_waiters();
         refused
     }

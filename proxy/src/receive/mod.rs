@@ -5,8 +5,10 @@
 
 pub mod channel;
 mod current;
+mod edit;
 mod entry;
 mod pool;
+mod references;
 mod saved;
 mod snapshot;
 

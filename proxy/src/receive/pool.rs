@@ -96,10 +96,14 @@ impl PoolRuntime {
         self.members.get(index.0 as usize).and_then(|member| member.reach.as_ref())
     }
 
+    /// The Targets of the members of the entry.
+    pub(super) fn target_keys(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.pool.levels.iter().flat_map(|level| &level.members).map(|member| &member.target)
+    }
+
     /// The Target of a member of the entry.
     pub(super) fn target(&self, target: &ObjectKey) -> Option<&Arc<TargetRuntime>> {
-        let names = self.pool.levels.iter().flat_map(|level| &level.members).map(|member| &member.target);
-        names.zip(&self.targets).find(|(name, _)| *name == target).and_then(|(_, target)| target.as_ref())
+        self.target_keys().zip(&self.targets).find(|(name, _)| *name == target).and_then(|(_, target)| target.as_ref())
     }
 }
 

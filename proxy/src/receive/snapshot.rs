@@ -1,31 +1,51 @@
 //! One version of the table, ready to serve from.
+//!
+//! It is made from the one before it and shares all that did not change: an edit costs what the entry and those that refer
+//! to it cost, however large the table is.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use sluicegate_table::watch::{EntryId, EntryKind, Refusal};
-use sluicegate_table::{Backend, InlinePool, ObjectKey, Route, Table, Target};
+use imbl::{OrdMap, OrdSet};
+use sluicegate_table::watch::Refusal;
+use sluicegate_table::{Backend, InlinePool, ObjectKey, Route, Table};
 
+use super::edit;
 use super::pool::PoolRuntime;
+use super::references::References;
 use crate::endpoint::TargetRuntime;
 use crate::forward::headers::{HeaderRewrite, UnusableHeaders};
-use crate::matching::{BadPattern, Matcher, RouteIndex};
+use crate::matching::{Matcher, RouteIndex};
+use crate::slots::Slots;
 
-/// One version of the table, ready to serve from.
-#[derive(Debug, Default)]
+/// One version of the table, ready to serve from. A clone shares everything.
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The table that it serves: what it was built from, but for the entries that were refused.
     pub table: Arc<Table>,
     /// The index over the routes.
     pub matcher: Matcher,
-    routes: Vec<Arc<RouteRuntime>>,
-    pools: HashMap<ObjectKey, Arc<PoolRuntime>>,
-    targets: HashMap<ObjectKey, Arc<TargetRuntime>>,
+    pub(super) routes: Slots<Arc<RouteRuntime>>,
+    pub(super) numbers: OrdMap<ObjectKey, RouteIndex>,
+    /// Numbers of routes that are no more, for the next ones.
+    pub(super) free: OrdSet<RouteIndex>,
+    /// No number from this one on was ever given.
+    pub(super) highest: u32,
+    pub(super) pools: OrdMap<ObjectKey, Arc<PoolRuntime>>,
+    pub(super) targets: OrdMap<ObjectKey, Arc<TargetRuntime>>,
+    /// Which pools have a Target as a member.
+    pub(super) pools_of: References,
+    /// Which routes go to a pool.
+    pub(super) routes_of: References,
+    /// Which routes have, written in place, a Target with discovered addresses.
+    pub(super) places_of: References,
 }
 
 /// A route, ready to serve from.
 #[derive(Debug)]
 pub struct RouteRuntime {
+    /// Grows with each version of any route, and is never used twice in a process.
+    pub(crate) id: u64,
     /// The Rule's key.
     pub key: ObjectKey,
     /// The entry.
@@ -41,43 +61,28 @@ impl Snapshot {
     /// one bad entry keeps nothing else from being served. What `previous` had in their place stays, in
     /// [`Self::table`] too, so that the next table is held against what is in force.
     pub fn build(table: Arc<Table>, previous: &Self) -> (Self, Vec<Refusal>) {
-        let (table, matcher, refused) = matched(table, previous);
-        let runtime = |key: &ObjectKey, target: &Arc<Target>| {
-            TargetRuntime::shared_or_new(key, target, table.endpoints.get(key), previous.targets.get(key))
-        };
-        let targets: HashMap<ObjectKey, Arc<TargetRuntime>> =
-            table.targets.iter().map(|(key, target)| (key.clone(), runtime(key, target))).collect();
-        let pools: HashMap<ObjectKey, Arc<PoolRuntime>> = table
-            .pools
-            .iter()
-            .map(|(key, pool)| {
-                let find = |target: &ObjectKey| targets.get(target).cloned();
-                (key.clone(), PoolRuntime::shared_or_new(key, pool, find, previous.pools.get(key)))
-            })
-            .collect();
-        let last_routes: HashMap<&ObjectKey, &Arc<RouteRuntime>> =
-            previous.routes.iter().map(|route| (&route.key, route)).collect();
-        let routes = table
-            .routes
-            .iter()
-            .map(|(key, route)| RouteRuntime::shared_or_new(key, route, &table, &pools, last_routes.get(key).copied()))
-            .collect();
-        (Self { table, matcher, routes, pools, targets }, refused)
+        let edited = edit::edited(previous, table);
+        (edited.snapshot, edited.refused)
     }
 
-    /// The route at a position that the matcher found.
+    /// The route of a number that the matcher found.
     pub fn route(&self, index: RouteIndex) -> Option<&Arc<RouteRuntime>> {
-        self.routes.get(index.0 as usize)
+        self.routes.get(index.0)
     }
 
     /// All routes, in the order of their keys.
-    pub fn routes(&self) -> &[Arc<RouteRuntime>] {
-        &self.routes
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<RouteRuntime>> {
+        self.numbered().map(|(_, route)| route)
+    }
+
+    /// All routes with their numbers, in the order of their keys.
+    pub fn numbered(&self) -> impl Iterator<Item = (RouteIndex, &Arc<RouteRuntime>)> {
+        self.numbers.values().filter_map(|index| Some((*index, self.route(*index)?)))
     }
 
     /// All pools: those of Upstreams, and those written in Rules.
     pub fn pools(&self) -> impl Iterator<Item = &Arc<PoolRuntime>> {
-        let inline = self.routes.iter().filter_map(|route| match route.route.backend {
+        let inline = self.routes().filter_map(|route| match route.route.backend {
             Backend::Inline(_) => route.pool.as_ref(),
             Backend::Pool(_) | Backend::Invalid => None,
         });
@@ -85,32 +90,16 @@ impl Snapshot {
     }
 }
 
-/// The matcher of a table's routes, and the table without those that it refuses.
-fn matched(mut table: Arc<Table>, previous: &Snapshot) -> (Arc<Table>, Matcher, Vec<Refusal>) {
-    let mut refused = Vec::new();
-    loop {
-        match Matcher::new(table.routes.iter().map(|(key, route)| (key, route.as_ref()))) {
-            Ok(matcher) => return (table, matcher, refused),
-            Err(BadPattern { route: key, message }) => {
-                let routes = &mut Arc::make_mut(&mut table).routes;
-                match previous.table.routes.get(&key) {
-                    Some(before) => routes.insert(key.clone(), Arc::clone(before)),
-                    None => routes.remove(&key),
-                };
-                refused.push(Refusal { id: EntryId { kind: EntryKind::Route, key }, reason: message });
-            }
-        }
-    }
-}
-
 impl RouteRuntime {
-    fn shared_or_new(
+    /// The route of `last` where nothing changed, else a new one.
+    pub(super) fn shared_or_new(
         key: &ObjectKey,
         route: &Arc<Route>,
         table: &Table,
-        pools: &HashMap<ObjectKey, Arc<PoolRuntime>>,
+        pools: &OrdMap<ObjectKey, Arc<PoolRuntime>>,
         last: Option<&Arc<Self>>,
     ) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let pool = match &route.backend {
             Backend::Pool(pool) => pools.get(pool).cloned(),
             Backend::Invalid => None,
@@ -124,6 +113,7 @@ impl RouteRuntime {
         match last {
             Some(last) if Arc::ptr_eq(&last.route, route) && same_pool(last) => Arc::clone(last),
             _ => Arc::new(Self {
+                id: NEXT.fetch_add(1, Ordering::Relaxed),
                 key: key.clone(),
                 route: Arc::clone(route),
                 pool,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod edits;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -42,8 +44,8 @@ fn heavy() -> Value {
 
 fn paths(current: &Current) -> Vec<(String, Value)> {
     let snapshot = current.load();
-    let path = |route: &super::RouteRuntime| serde_json::to_value(&route.route.matches[0].path).unwrap();
-    snapshot.routes().iter().map(|route| (route.key.to_string(), path(route))).collect()
+    let path = |route: &Arc<super::RouteRuntime>| serde_json::to_value(&route.route.matches[0].path).unwrap();
+    snapshot.routes().map(|route| (route.key.to_string(), path(route))).collect()
 }
 
 #[test]

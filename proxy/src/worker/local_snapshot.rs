@@ -1,6 +1,9 @@
 //! A snapshot as one worker uses it: with the worker's own counters and connections, each looked up once.
+//!
+//! What was looked up stays when another snapshot comes, for all routes that are the same in both: an edit of one route
+//! costs the others nothing.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +21,17 @@ use crate::receive::{PoolRuntime, Reach, RouteRuntime, Snapshot};
 #[derive(Debug)]
 pub(crate) struct LocalSnapshot {
     shared: Arc<Snapshot>,
-    routes: Box<[LocalRoute]>,
+    routes: Rc<LocalRoutes>,
 }
+
+/// What a worker has looked up, by the routes' numbers.
+#[derive(Debug, Default)]
+pub(super) struct LocalRoutes(RefCell<Vec<LocalRoute>>);
 
 #[derive(Debug, Default)]
 struct LocalRoute {
+    /// [`RouteRuntime::id`] of the version that it was looked up for.
+    id: u64,
     shard: OnceCell<RouteShard>,
     members: OnceCell<Box<[OnceCell<LocalMember>]>>,
 }
@@ -33,10 +42,28 @@ struct LocalMember {
     picks: PickShard,
 }
 
+impl LocalRoutes {
+    /// Gives what was looked up for a route. A request that is still on an earlier version of it looks up for itself.
+    fn with<T>(&self, index: RouteIndex, route: &RouteRuntime, give: impl FnOnce(&LocalRoute) -> T) -> T {
+        let mut routes = self.0.borrow_mut();
+        let number = index.0 as usize;
+        if number >= routes.len() {
+            routes.resize_with(number + 1, LocalRoute::default);
+        }
+        match routes.get_mut(number) {
+            Some(local) if local.id == route.id => give(local),
+            Some(local) if local.id < route.id => {
+                *local = LocalRoute { id: route.id, ..LocalRoute::default() };
+                give(local)
+            }
+            _ => give(&LocalRoute::default()),
+        }
+    }
+}
+
 impl LocalSnapshot {
-    pub(super) fn new(shared: Arc<Snapshot>) -> Rc<Self> {
-        let routes = shared.routes().iter().map(|_| LocalRoute::default()).collect();
-        Rc::new(Self { shared, routes })
+    pub(super) fn new(shared: Arc<Snapshot>, routes: &Rc<LocalRoutes>) -> Rc<Self> {
+        Rc::new(Self { shared, routes: Rc::clone(routes) })
     }
 
     pub(crate) fn matcher(&self) -> &Matcher {
@@ -56,33 +83,35 @@ impl LocalSnapshot {
         status: StatusCode,
         took: Duration,
     ) {
-        let (Some(local), Some(route)) = (self.routes.get(index.0 as usize), self.route(index)) else { return };
-        let shard = local.shard.get_or_init(|| {
-            let upstream = route.pool.as_ref().map(|pool| pool.key.to_string()).unwrap_or_default();
-            worker.metrics().route(&route.key, &upstream)
+        let Some(route) = self.route(index) else { return };
+        self.routes.with(index, route, |local| {
+            let shard = local.shard.get_or_init(|| {
+                let upstream = route.pool.as_ref().map(|pool| pool.key.to_string()).unwrap_or_default();
+                worker.metrics().route(&route.key, &upstream)
+            });
+            shard.record(method, status, took);
         });
-        shard.record(method, status, took);
     }
 
     /// Counts a pick, and gives the worker's connections to the picked member.
     pub(crate) fn picked(
         &self,
         worker: &Worker,
-        route: RouteIndex,
+        index: RouteIndex,
         pool: &PoolRuntime,
         member: MemberIndex,
         reach: &Reach,
     ) -> Rc<Connections> {
-        let local = self.routes.get(route.0 as usize).and_then(|local| {
+        let Some(route) = self.route(index) else { return worker.connections(&reach.link) };
+        self.routes.with(index, route, |local| {
             let members = local.members.get_or_init(|| pool.members().iter().map(|_| OnceCell::new()).collect());
-            members.get(member.0 as usize)
-        });
-        let Some(local) = local else { return worker.connections(&reach.link) };
-        let local = local.get_or_init(|| LocalMember {
-            connections: worker.connections(&reach.link),
-            picks: worker.metrics().picks(&pool.key, &reach.endpoint.key),
-        });
-        local.picks.picked();
-        Rc::clone(&local.connections)
+            let Some(local) = members.get(member.0 as usize) else { return worker.connections(&reach.link) };
+            let local = local.get_or_init(|| LocalMember {
+                connections: worker.connections(&reach.link),
+                picks: worker.metrics().picks(&pool.key, &reach.endpoint.key),
+            });
+            local.picks.picked();
+            Rc::clone(&local.connections)
+        })
     }
 }

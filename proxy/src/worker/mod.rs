@@ -7,7 +7,7 @@ mod run;
 mod settings;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tokio::sync::Notify;
 
+use local_snapshot::LocalRoutes;
 pub(crate) use local_snapshot::LocalSnapshot;
 pub(crate) use run::{Socket, WorkerStart};
 pub(crate) use settings::Settings;
@@ -38,6 +39,7 @@ pub(crate) struct Worker {
     current: Arc<Current>,
     generation: Cell<u64>,
     local: RefCell<Rc<LocalSnapshot>>,
+    routes: Rc<LocalRoutes>,
     links: RefCell<HashMap<LinkId, Rc<Connections>>>,
     dialer: Dialer,
     clock: Rc<Clock>,
@@ -71,11 +73,13 @@ impl Worker {
         metrics: WorkerMetrics,
         access_log: WorkerLog,
     ) -> Rc<Self> {
+        let routes = Rc::default();
         let worker = Rc::new(Self {
             id,
             settings,
             generation: Cell::new(0),
-            local: RefCell::new(LocalSnapshot::new(current.load())),
+            local: RefCell::new(LocalSnapshot::new(current.load(), &routes)),
+            routes,
             current,
             links: RefCell::default(),
             dialer,
@@ -124,25 +128,11 @@ impl Worker {
         Rc::clone(&self.local.borrow())
     }
 
-    /// Takes the snapshot in force, and lets go of the connections that it has no use for.
+    /// Takes the snapshot in force.
     #[cold]
     fn refresh(&self) {
         let generation = self.current.generation();
-        let snapshot = self.current.load();
-        let used: HashSet<LinkId> = snapshot
-            .pools()
-            .flat_map(|pool| pool.members())
-            .filter_map(|member| member.reach.as_ref())
-            .map(|reach| reach.link.id())
-            .collect();
-        self.links.borrow_mut().retain(|id, connections| {
-            let keep = used.contains(id);
-            if !keep {
-                connections.retire();
-            }
-            keep
-        });
-        *self.local.borrow_mut() = LocalSnapshot::new(snapshot);
+        *self.local.borrow_mut() = LocalSnapshot::new(self.current.load(), &self.routes);
         self.generation.set(generation);
     }
 
@@ -183,9 +173,15 @@ impl Worker {
         if self.generation.get() != self.current.generation() {
             self.refresh();
         }
-        for connections in self.links.borrow().values() {
-            connections.sweep(now);
-        }
+        self.links.borrow_mut().retain(|_, connections| {
+            let retired = connections.link().is_retired();
+            if retired {
+                connections.retire();
+            } else {
+                connections.sweep(now);
+            }
+            !retired
+        });
     }
 
     /// Asks every client connection to finish.

@@ -1,7 +1,7 @@
 //! A link: one endpoint of a target on one pool's terms, shared by all workers.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
@@ -22,6 +22,7 @@ pub struct Link {
     pub(super) terms: Terms,
     pub(super) gate: Arc<Gate>,
     pub(super) idle: AtomicU32,
+    retired: AtomicBool,
     /// `host` or `host:port`, as in a URI and a `Host` header; `None` when the host is no valid authority.
     authority: Option<(Authority, HeaderValue)>,
     /// TLS settings by what is offered, kept so that sessions can be resumed.
@@ -67,6 +68,7 @@ impl Link {
                 id: LinkId(NEXT.fetch_add(1, Ordering::Relaxed)),
                 gate: Gate::new(terms.connections.max, terms.connections.max_pending),
                 idle: AtomicU32::new(0),
+                retired: AtomicBool::new(false),
                 authority: authority(&terms),
                 tls: OnceLock::new(),
                 tls_http1: OnceLock::new(),
@@ -78,6 +80,16 @@ impl Link {
     /// Tells this link from all others.
     pub fn id(&self) -> LinkId {
         self.id
+    }
+
+    /// Says that the table in force leads here no more: workers let go of their connections.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the table in force leads here no more.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
     }
 
     /// Connections that are open or being opened, in all workers.

@@ -4,104 +4,125 @@
 //! request brings (its method, headers, parameters, tier, segments, model) leads to the few matches that want it. A match
 //! that wants any of several values stands under each. Matches that still are many under one value are indexed again by
 //! their other conditions. What wants nothing exactly (expressions, presence, content lengths) is checked one by one.
+//!
+//! Under which condition a match stands decides how fast it is found, not whether: so an edit may leave others where they
+//! are, even if they would be put elsewhere now.
 
 use std::collections::BTreeSet;
 
 use http::HeaderName;
-use rustc_hash::FxHashMap;
 
 use super::models::Models;
-use super::{Asked, Bucket, FEW, Rank, Ranks};
-use crate::matching::conditions::{Conditions, Except, ModelName, Test, model, segments, tiers};
+use super::subjects::{Subject, Value};
+use super::{Bucket, Limit, Matches, comes_before};
+use crate::matching::conditions::{Conditions, Except, model, segments, tiers};
+use crate::matching::precedence::Precedence;
 use crate::matching::query;
-
-/// How often one match may stand in an index.
-const MOST_COPIES: usize = 256;
+use crate::matching::shards::{Left, Shards};
+use crate::request::RequestView;
 
 /// Buckets by a value.
-type ByValue = FxHashMap<Box<[u8]>, Bucket>;
+pub(super) type ByValue = Shards<Bucket>;
 
 /// An index of matches.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Index {
-    first: Rank,
+    /// No match has a better precedence.
+    pub(super) first: Precedence,
+    /// How many matches there are, each counted once.
+    pub(super) len: usize,
     /// Those without an exact condition.
-    rest: Ranks,
-    methods: FxHashMap<Box<str>, Bucket>,
-    headers: FxHashMap<HeaderName, ByValue>,
-    query: FxHashMap<Box<[u8]>, ByValue>,
+    pub(super) rest: Matches,
+    methods: ByValue,
+    headers: Shards<ByName>,
+    query: Shards<ByValue>,
     user_tiers: ByValue,
     user_segments: ByValue,
-    models: Models,
+    pub(super) models: Models,
+}
+
+/// What wants values of one header.
+#[derive(Clone, Debug)]
+struct ByName {
+    name: HeaderName,
+    values: ByValue,
 }
 
 impl Index {
-    pub(super) fn first(&self) -> Rank {
-        self.first
+    /// An index with nothing in it yet but what stands nowhere in particular.
+    pub(super) fn new(first: Precedence, len: usize, rest: Matches) -> Self {
+        Self {
+            first,
+            len,
+            rest,
+            methods: Shards::default(),
+            headers: Shards::default(),
+            query: Shards::default(),
+            user_tiers: Shards::default(),
+            user_segments: Shards::default(),
+            models: Models::default(),
+        }
     }
 
-    pub(super) fn best(&self, limit: Rank, asked: Asked<'_>, except: Except) -> Option<Rank> {
-        if self.first >= limit {
+    pub(super) fn best<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        request: &RequestView<'_>,
+        except: Except,
+    ) -> Option<&'a Conditions> {
+        if !comes_before(&self.first, limit) {
             return None;
         }
-        let mut best = self.rest.best(limit, asked, except);
-        let mut ask = |bucket: &Bucket| best = bucket.best(best.unwrap_or(limit), asked, except).or(best);
-        self.wanted(asked, &mut ask);
-        self.methods.get(asked.request.method.as_str()).into_iter().for_each(&mut ask);
-        if let Some(model) = model(asked.request) {
+        let mut best = self.rest.best(limit, request, except);
+        let mut ask = |bucket: &'a Bucket| best = bucket.best(best.or(limit), request, except).or(best);
+        self.wanted(request, &mut ask);
+        self.methods.get(request.method.as_str().as_bytes()).into_iter().for_each(&mut ask);
+        if let Some(model) = model(request) {
             self.models.of(model, &mut ask);
         }
         best
     }
 
-    pub(super) fn undecided(&self, limit: Rank, asked: Asked<'_>) -> Option<u64> {
-        if self.first >= limit {
+    pub(super) fn undecided(&self, limit: Limit<'_>, request: &RequestView<'_>) -> Option<u64> {
+        if !comes_before(&self.first, limit) {
             return None;
         }
-        let mut at_most = self.rest.undecided(limit, asked).max(self.models.undecided(limit, asked));
-        let mut ask = |bucket: &Bucket| at_most = at_most.max(bucket.undecided(limit, asked));
-        self.wanted(asked, &mut ask);
-        self.methods.get(asked.request.method.as_str()).into_iter().for_each(&mut ask);
+        let mut at_most = self.rest.undecided(limit, request).max(self.models.undecided(limit, request));
+        let mut ask = |bucket: &Bucket| at_most = at_most.max(bucket.undecided(limit, request));
+        self.wanted(request, &mut ask);
+        self.methods.get(request.method.as_str().as_bytes()).into_iter().for_each(&mut ask);
         at_most
     }
 
-    pub(super) fn methods(&self, asked: Asked<'_>, methods: &mut BTreeSet<String>) {
-        self.rest.methods(asked, methods);
-        for (method, bucket) in &self.methods {
-            // A match of several methods stands under each of them.
-            if !methods.contains(&**method) && bucket.best(Rank::MAX, asked, Except::Method).is_some() {
-                methods.insert(method.to_string());
-            }
-        }
-        self.wanted(asked, &mut |bucket| bucket.methods(asked, methods));
-        if let Some(model) = model(asked.request) {
-            self.models.of(model, &mut |bucket| bucket.methods(asked, methods));
+    pub(super) fn methods(&self, request: &RequestView<'_>, methods: &mut BTreeSet<String>) {
+        self.rest.methods(request, methods);
+        // A match of several methods stands under each of them.
+        self.methods.values().for_each(|bucket| bucket.methods(request, methods));
+        self.wanted(request, &mut |bucket| bucket.methods(request, methods));
+        if let Some(model) = model(request) {
+            self.models.of(model, &mut |bucket| bucket.methods(request, methods));
         }
     }
 
     /// Goes through what stands under the request's headers, parameters, tier and segments.
-    fn wanted<'a>(&'a self, asked: Asked<'_>, ask: &mut impl FnMut(&'a Bucket)) {
-        let request = asked.request;
+    fn wanted<'a>(&'a self, request: &RequestView<'_>, ask: &mut impl FnMut(&'a Bucket)) {
         if self.headers.len() <= request.headers.keys_len() {
-            for (name, by_value) in &self.headers {
-                let values = request.headers.get_all(name).iter();
-                values.filter_map(|value| by_value.get(value.as_bytes())).for_each(&mut *ask);
+            for by_name in self.headers.values() {
+                let values = request.headers.get_all(&by_name.name).iter();
+                values.filter_map(|value| by_name.values.get(value.as_bytes())).for_each(&mut *ask);
             }
         } else {
             for (name, value) in request.headers {
-                self.headers
-                    .get(name)
-                    .and_then(|by_value| by_value.get(value.as_bytes()))
-                    .into_iter()
-                    .for_each(&mut *ask);
+                let by_name = self.headers.get(name.as_str().as_bytes());
+                by_name.and_then(|by_name| by_name.values.get(value.as_bytes())).into_iter().for_each(&mut *ask);
             }
         }
         if !self.query.is_empty()
             && let Some(text) = request.query
         {
             for (name, value) in query::parameters(text) {
-                let by_value = self.query.get(&*query::decoded(name));
-                by_value.and_then(|by_value| by_value.get(&*query::decoded(value))).into_iter().for_each(&mut *ask);
+                let by_value = self.query.get(&query::decoded(name));
+                by_value.and_then(|by_value| by_value.get(&query::decoded(value))).into_iter().for_each(&mut *ask);
             }
         }
         if !self.user_tiers.is_empty() {
@@ -111,167 +132,50 @@ impl Index {
             segments(request).filter_map(|segment| self.user_segments.get(segment)).for_each(&mut *ask);
         }
     }
-}
 
-/// What an exact condition looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Subject<'a> {
-    Method,
-    Header(&'a HeaderName),
-    Query(&'a str),
-    UserTier,
-    UserSegment,
-    Model,
-}
-
-/// A value that a condition wants: in [`Subject::Model`], the beginning of one where `starts` is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Value<'a> {
-    starts: bool,
-    bytes: &'a [u8],
-}
-
-impl<'a> Value<'a> {
-    fn exact(bytes: &'a [u8]) -> Self {
-        Self { starts: false, bytes }
-    }
-}
-
-/// The bucket of these matches, which are in order and without duplicates.
-pub(super) fn bucket(ranks: Vec<Rank>, conditions: &[Conditions]) -> Bucket {
-    Builder { conditions, used: Vec::new(), copies: 1 }.bucket(ranks)
-}
-
-struct Builder<'a> {
-    conditions: &'a [Conditions],
-    /// What the matches at hand have in common already.
-    used: Vec<Subject<'a>>,
-    /// How often a match at hand may stand in the index already.
-    copies: usize,
-}
-
-type Groups<'a> = FxHashMap<Subject<'a>, FxHashMap<Value<'a>, Vec<Rank>>>;
-
-impl<'a> Builder<'a> {
-    fn bucket(&mut self, ranks: Vec<Rank>) -> Bucket {
-        if ranks.len() <= FEW {
-            return Bucket::Few(Ranks::new(ranks));
+    /// What stands under a value.
+    pub(super) fn under(&self, subject: Subject<'_>, value: Value<'_>) -> Option<&Bucket> {
+        match subject {
+            Subject::Method => self.methods.get(value.bytes),
+            Subject::Header(name) => self.headers.get(name.as_str().as_bytes())?.values.get(value.bytes),
+            Subject::Query(name) => self.query.get(name.as_bytes())?.get(value.bytes),
+            Subject::UserTier => self.user_tiers.get(value.bytes),
+            Subject::UserSegment => self.user_segments.get(value.bytes),
+            Subject::Model => self.models.under(value),
         }
-        let mut shared: FxHashMap<(Subject<'a>, Value<'a>), u32> = FxHashMap::default();
-        for rank in &ranks {
-            for (subject, values) in self.exact_conditions(*rank) {
-                for value in values {
-                    *shared.entry((subject, value)).or_default() += 1;
-                }
-            }
-        }
-        let mut groups = Groups::default();
-        let mut models = Vec::new();
-        let mut rest = Vec::new();
-        let first = ranks.first().copied().unwrap_or(Rank::MAX);
-        for rank in ranks {
-            let by_shared = |(subject, values): &(Subject<'a>, Vec<Value<'a>>)| {
-                let most = values.iter().filter_map(|value| shared.get(&(*subject, *value))).max().copied();
-                // The model comes last: a request's model is known only once its body has been read.
-                (*subject == Subject::Model, most)
-            };
-            let Some((subject, values)) = self.exact_conditions(rank).into_iter().min_by_key(by_shared) else {
-                rest.push(rank);
-                continue;
-            };
-            if subject == Subject::Model {
-                models.push(rank);
-            }
-            for value in values {
-                groups.entry(subject).or_default().entry(value).or_default().push(rank);
-            }
-        }
-        if groups.is_empty() {
-            return Bucket::Few(Ranks::new(rest));
-        }
-        Bucket::Many(Box::new(self.index(first, rest, models, groups)))
     }
 
-    fn index(&mut self, first: Rank, rest: Vec<Rank>, models: Vec<Rank>, groups: Groups<'a>) -> Index {
-        let mut index = Index { first, rest: Ranks::new(rest), ..Index::default() };
-        index.models.set_all(Ranks::new(models), self.conditions);
-        for (subject, by_value) in groups {
-            for (value, mut ranks) in by_value {
-                ranks.dedup();
-                let bucket = self.below(subject, ranks);
-                let key: Box<[u8]> = value.bytes.into();
-                match subject {
-                    Subject::Method => {
-                        index.methods.insert(String::from_utf8_lossy(&key).into(), bucket);
-                    }
-                    Subject::Header(name) => {
-                        index.headers.entry(name.clone()).or_default().insert(key, bucket);
-                    }
-                    Subject::Query(name) => {
-                        index.query.entry(name.as_bytes().into()).or_default().insert(key, bucket);
-                    }
-                    Subject::UserTier => {
-                        index.user_tiers.insert(key, bucket);
-                    }
-                    Subject::UserSegment => {
-                        index.user_segments.insert(key, bucket);
-                    }
-                    Subject::Model => index.models.insert(value.starts, key, bucket),
-                }
-            }
-        }
-        index
-    }
-
-    /// The bucket of the matches that agree about `subject`.
-    fn below(&mut self, subject: Subject<'a>, ranks: Vec<Rank>) -> Bucket {
-        if ranks.len() <= FEW {
-            return Bucket::Few(Ranks::new(ranks));
-        }
-        let values = |rank: &Rank| {
-            self.exact_conditions(*rank)
-                .into_iter()
-                .find(|(of, _)| *of == subject)
-                .map_or(1, |(_, values)| values.len())
+    /// Changes what stands under a value.
+    pub(super) fn edit_under(&mut self, subject: Subject<'_>, value: Value<'_>, change: impl FnOnce(&mut Bucket)) {
+        let change = |bucket: &mut Bucket| {
+            change(bucket);
+            Left::unless(bucket.is_empty())
         };
-        let copies = self.copies;
-        let most = ranks.iter().map(values).max().unwrap_or(1);
-        self.copies = copies.saturating_mul(most);
-        self.used.push(subject);
-        let bucket = self.bucket(ranks);
-        self.used.pop();
-        self.copies = copies;
-        bucket
+        match subject {
+            Subject::Method => self.methods.edit(value.bytes, Bucket::default, change),
+            Subject::Header(name) => {
+                let make = || ByName { name: name.clone(), values: Shards::default() };
+                self.headers.edit(name.as_str().as_bytes(), make, |by_name| below(&mut by_name.values, value, change));
+            }
+            Subject::Query(name) => {
+                self.query.edit(name.as_bytes(), Shards::default, |by_value| below(by_value, value, change));
+            }
+            Subject::UserTier => self.user_tiers.edit(value.bytes, Bucket::default, change),
+            Subject::UserSegment => self.user_segments.edit(value.bytes, Bucket::default, change),
+            Subject::Model => self.models.edit_under(value, change),
+        }
     }
 
-    /// The exact conditions of a match that it can be indexed by: what each looks at, and the values any of which will do.
-    fn exact_conditions(&self, rank: Rank) -> Vec<(Subject<'a>, Vec<Value<'a>>)> {
-        let mut found: Vec<(Subject<'a>, Vec<Value<'a>>)> = Vec::new();
-        let Some(match_) = self.conditions.get(rank as usize) else { return found };
-        let any_of = |texts: &'a [Box<str>]| texts.iter().map(|text| Value::exact(text.as_bytes())).collect();
-        found.push((Subject::Method, any_of(&match_.methods)));
-        for header in &match_.headers {
-            if let Test::Exact(value) = &header.test {
-                found.push((Subject::Header(&header.name), vec![Value::exact(value)]));
-            }
-        }
-        for parameter in &match_.query {
-            if let Test::Exact(value) = &parameter.test {
-                found.push((Subject::Query(&parameter.name), vec![Value::exact(value)]));
-            }
-        }
-        found.push((Subject::UserTier, any_of(&match_.user_tiers)));
-        found.push((Subject::UserSegment, any_of(&match_.user_segments)));
-        let models = match_.models.iter().map(|name| match name {
-            ModelName::Exact(name) => Value::exact(name.as_bytes()),
-            ModelName::StartsWith(start) => Value { starts: true, bytes: start.as_bytes() },
-        });
-        found.push((Subject::Model, models.collect()));
-        found.retain(|(subject, values)| {
-            !values.is_empty()
-                && self.copies.saturating_mul(values.len()) <= MOST_COPIES
-                && !self.used.contains(subject)
-        });
-        found
+    /// All buckets.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = &Bucket> {
+        let by_value = [&self.methods, &self.user_tiers, &self.user_segments].into_iter();
+        let by_value = by_value.chain(self.headers.values().map(|by_name| &by_name.values)).chain(self.query.values());
+        by_value.flat_map(Shards::values).chain(self.models.buckets())
     }
+}
+
+/// Changes what stands under a value; says whether any value is left.
+fn below(by_value: &mut ByValue, value: Value<'_>, change: impl FnOnce(&mut Bucket) -> Left) -> Left {
+    by_value.edit(value.bytes, Bucket::default, change);
+    Left::unless(by_value.is_empty())
 }

@@ -5,9 +5,12 @@ use proptest::prelude::*;
 use super::super::tests::*;
 use super::*;
 
+fn numbered(routes: &[(ObjectKey, Route)]) -> impl Iterator<Item = (RouteIndex, &ObjectKey, &Route)> {
+    (0..).zip(routes).map(|(index, (key, route))| (RouteIndex(index), key, route))
+}
+
 fn explained(table: &Table, request: &Request) -> Vec<String> {
-    let routes = table.routes.iter().map(|(key, route)| (key, route));
-    table.matcher.explain(routes, &request.view()).iter().map(ToString::to_string).collect()
+    table.matcher.explain(numbered(&table.routes), &request.view()).iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -76,8 +79,7 @@ fn what_depends_on_the_body_says_so() {
 #[test]
 fn verdicts_are_data_too() {
     let table = Table::new([("a", route(vec![on("/api/*")])), ("b", route(vec![methods(&["PUT"], on("=/x"))]))]);
-    let routes = table.routes.iter().map(|(key, route)| (key, route));
-    let verdicts = table.matcher.explain(routes, &Request::get("/api/x").view());
+    let verdicts = table.matcher.explain(numbered(&table.routes), &Request::get("/api/x").view());
     assert_eq!(
         serde_json::to_value(verdicts).unwrap(),
         serde_json::json!([
@@ -99,7 +101,7 @@ proptest! {
     ) {
         let matcher = Matcher::new(routes.iter().map(|(key, route)| (key, route))).unwrap();
         for request in requests {
-            let verdicts = matcher.explain(routes.iter().map(|(key, route)| (key, route)), &request.view());
+            let verdicts = matcher.explain(numbered(&routes), &request.view());
             prop_assert_eq!(verdicts.len(), routes.len());
             let takers: Vec<_> =
                 verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::Takes { .. })).collect();

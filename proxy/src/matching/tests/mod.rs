@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 pub(super) mod against_reference;
+mod edits;
 mod precedence;
 mod requests;
 
