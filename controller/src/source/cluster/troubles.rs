@@ -1,4 +1,4 @@
-//! What does not work at the moment, for the log, `sluicegate status` and readiness.
+//! What does not work at the moment, for the log and for who asks.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
