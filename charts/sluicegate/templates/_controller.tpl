@@ -42,12 +42,9 @@ observe: {address: 0.0.0.0:9902}
   verbs: [update]
 # What Targets refer to: of these only the ones that are referred to are read; watches show names and versions.
 - apiGroups: [""]
-  resources: [secrets, configmaps]
+  resources: [secrets, configmaps, services]
   verbs: [get, list, watch]
 # The pods behind a Service.
-- apiGroups: [""]
-  resources: [services]
-  verbs: [list, watch]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]
