@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
+    SourceSpan, SpanContents,
+};
 use serde::{Serialize, Serializer};
 
 use super::file::{Place, Position};
@@ -173,14 +176,44 @@ impl Serialize for Finding {
 struct Report<'a> {
     finding: &'a Finding,
     headline: String,
-    source: Option<NamedSource<std::sync::Arc<str>>>,
+    source: Option<Surroundings<'a>>,
 }
 
 impl<'a> Report<'a> {
     fn new(finding: &'a Finding) -> Self {
-        let place = finding.place.as_ref();
-        let source = place.map(|place| NamedSource::new(place.file.name(), place.file.text().clone()));
+        let source = finding.place.as_ref().map(Surroundings);
         Self { finding, headline: finding.headline(), source }
+    }
+}
+
+/// The lines around a place. miette's own source looks through its text up to the place, byte by byte and several times a
+/// report, which for thousands of findings in one file takes many seconds.
+#[derive(Debug)]
+struct Surroundings<'a>(&'a Place);
+
+impl SourceCode for Surroundings<'_> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let text: &str = self.0.file.text();
+        let head = text.get(..span.offset()).ok_or(MietteError::OutOfBounds)?;
+        let tail = text.get(span.offset() + span.len()..).ok_or(MietteError::OutOfBounds)?;
+        let start = head.rmatch_indices('\n').nth(before).map_or(0, |(end, _)| end + 1);
+        let length = tail.match_indices('\n').nth(after).map_or(tail.len(), |(end, _)| end + 1);
+        let lines = text.get(start..text.len() - tail.len() + length).unwrap_or_default();
+        let lines = lines.read_span(&SourceSpan::from((span.offset() - start, span.len())), before, after)?;
+        let earlier = text.get(..start).unwrap_or_default().bytes().filter(|byte| *byte == b'\n').count();
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.0.file.name().to_owned(),
+            lines.data(),
+            SourceSpan::from((start + lines.span().offset(), lines.span().len())),
+            earlier + lines.line(),
+            lines.column(),
+            lines.line_count(),
+        )))
     }
 }
 
@@ -211,5 +244,40 @@ impl Diagnostic for Report<'_> {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.finding.place.as_ref()?;
         Some(Box::new(std::iter::once(LabeledSpan::new_with_span(None, place.span.clone()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::source::folder::file::SourceFile;
+
+    #[test]
+    fn the_lines_around_a_place_are_those_that_a_look_through_the_whole_text_finds() {
+        for text in ["one: 1\n  two: é\n\nthree: 3\nfour", "only", "\n\n", "a\nb\n"] {
+            let file = Arc::new(SourceFile::new("a.yaml", text, &[]));
+            let edges = || (0..=text.len()).filter(|at| text.is_char_boundary(*at));
+            for (start, end) in edges().flat_map(|start| edges().map(move |end| (start, end))).filter(|(a, b)| a <= b) {
+                let place = Place { file: Arc::clone(&file), span: start..end };
+                let (near_it, span) = (Surroundings(&place), SourceSpan::from((start, end - start)));
+                for context in 1..3 {
+                    let near = near_it.read_span(&span, context, context).unwrap();
+                    let whole = text.read_span(&span, context, context).unwrap();
+                    let shown = |lines: &dyn SpanContents<'_>| {
+                        (
+                            String::from_utf8_lossy(lines.data()).into_owned(),
+                            *lines.span(),
+                            lines.line(),
+                            lines.column(),
+                        )
+                    };
+                    assert_eq!(shown(&*near), shown(&*whole), "{text:?} {start}..{end} with {context}");
+                }
+            }
+        }
     }
 }
