@@ -1,6 +1,7 @@
 //! What holds on a real API server, without a node.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod channel;
 mod definitions;
 mod faults;
 mod harness;
