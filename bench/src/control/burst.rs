@@ -11,7 +11,7 @@ use http::StatusCode;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use kube::Api;
-use kube::api::{WatchEvent, WatchParams};
+use kube::api::{ListParams, WatchEvent, WatchParams};
 use sluicegate_crds::Rule;
 use tokio::net::TcpStream;
 
@@ -76,8 +76,13 @@ struct OfRule {
 
 impl Seen {
     async fn watch(self, rules: Api<Rule>) {
-        let mut version = "0".to_owned();
+        let mut version = String::new();
         loop {
+            if version.is_empty() {
+                // There is none yet: the list only says from where to watch.
+                let Ok(list) = rules.list(&ListParams::default()).await else { continue };
+                version = list.metadata.resource_version.unwrap_or_default();
+            }
             let parameters = WatchParams::default().timeout(290);
             let Ok(events) = rules.watch(&parameters, &version).await else { continue };
             let mut events = std::pin::pin!(events);

@@ -30,9 +30,9 @@ pub(super) fn measure(setting: &mut Setting<'_>, report: &mut Report) -> anyhow:
     let mut there = 0;
     for wanted in [FEW, MANY] {
         setting.create(rules::inline_rules(&format!("there-{wanted}"), wanted - there, setting.origin.address)?)?;
-        there = wanted;
-        setting.until("all Rules are in force", || setting.controller.status()["rules"] == there)?;
+        setting.until("all Rules are in force", || setting.controller.status()["rules"] == wanted)?;
         let times = sample(setting, &format!("new-{wanted}"), proxy.listen, SAMPLES)?;
+        there = wanted + SAMPLES;
         hold(report, &format!("create → first 200, {wanted} Rules"), &times, 1);
     }
     Ok(())
