@@ -15,7 +15,7 @@ use kube::api::{ListParams, WatchEvent, WatchParams};
 use sluicegate_crds::Rule;
 use tokio::net::TcpStream;
 
-use super::cluster::Setting;
+use super::cluster::{Setting, until};
 use super::latency::ask;
 use super::report::{Report, complain};
 use super::rules;
@@ -34,7 +34,7 @@ pub(super) fn measure(setting: &mut Setting<'_>, report: &mut Report) -> anyhow:
     setting.runtime.spawn(seen.clone().watch(setting.rules()));
     setting.create(rules::inline_rules("burst", RULES, setting.origin.address)?)?;
     let created = Instant::now();
-    setting.until("all Rules are programmed", || seen.programmed() == RULES)?;
+    until("all Rules are programmed", || seen.programmed() == RULES)?;
     let took = created.elapsed();
     report.held(
         "1,000 Rules at once: all Programmed after the last create",

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use super::origin::Origin;
 
 /// How long anything may take before the run is given up.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a scenario runs in.
 pub(super) struct Setting<'a> {
@@ -67,18 +67,18 @@ impl Setting<'_> {
             async move { api.create(&PostParams::default(), &object).await.map(drop).context("create") }
         }))
     }
+}
 
-    /// Waits until something is so.
-    pub(super) fn until(&self, what: &str, mut so: impl FnMut() -> bool) -> anyhow::Result<()> {
-        let give_up = Instant::now() + PATIENCE;
-        while !so() {
-            if Instant::now() > give_up {
-                bail!("waited {PATIENCE:?} in vain: {what}");
-            }
-            std::thread::sleep(Duration::from_millis(5));
+/// Waits until something is so.
+pub(super) fn until(what: &str, mut so: impl FnMut() -> bool) -> anyhow::Result<()> {
+    let give_up = Instant::now() + PATIENCE;
+    while !so() {
+        if Instant::now() > give_up {
+            bail!("waited {PATIENCE:?} in vain: {what}");
         }
-        Ok(())
+        std::thread::sleep(Duration::from_millis(5));
     }
+    Ok(())
 }
 
 /// A client of that cluster, as the administrator.

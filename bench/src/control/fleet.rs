@@ -8,7 +8,7 @@ use sluicegate_proxy::receive::Current;
 use sluicegate_proxy::receive::channel::{Channel, ChannelSettings};
 use sluicegate_tests::kubernetes::Installation;
 
-use super::cluster::Setting;
+use super::cluster::{Setting, until};
 use super::latency::{hold, sample};
 use super::report::Report;
 
@@ -21,11 +21,11 @@ pub(super) fn measure(setting: &mut Setting<'_>, report: &mut Report) -> anyhow:
     let watchers: Vec<Arc<Current>> =
         (0..WATCHERS).map(|number| watcher(setting, &setting.installation, number)).collect::<Result<_, _>>()?;
     let connected = || setting.controller.status()["proxies"].as_object().map_or(0, serde_json::Map::len);
-    setting.until("all proxies watch", || connected() == WATCHERS + 1)?;
+    until("all proxies watch", || connected() == WATCHERS + 1)?;
     let times = sample(setting, "fleet", proxy.listen, SAMPLES)?;
     hold(report, "create → first 200, 100 more proxies watch", &times, 2);
     let all_have = || watchers.iter().all(|current| current.load().table.routes.len() == SAMPLES);
-    setting.until("every proxy has every Rule", all_have)
+    until("every proxy has every Rule", all_have)
 }
 
 fn watcher(setting: &Setting<'_>, installation: &Installation<'_>, number: usize) -> anyhow::Result<Arc<Current>> {

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use kube::api::PostParams;
 use tokio::net::TcpStream;
 
-use super::cluster::{PATIENCE, Setting};
+use super::cluster::{PATIENCE, Setting, until};
 use super::report::{Report, millis, quantile};
 use super::rules;
 
@@ -30,7 +30,7 @@ pub(super) fn measure(setting: &mut Setting<'_>, report: &mut Report) -> anyhow:
     let mut there = 0;
     for wanted in [FEW, MANY] {
         setting.create(rules::inline_rules(&format!("there-{wanted}"), wanted - there, setting.origin.address)?)?;
-        setting.until("all Rules are in force", || setting.controller.status()["rules"] == wanted)?;
+        until("all Rules are in force", || setting.controller.status()["rules"] == wanted)?;
         let times = sample(setting, &format!("new-{wanted}"), proxy.listen, SAMPLES)?;
         there = wanted + SAMPLES;
         hold(report, &format!("create → first 200, {wanted} Rules"), &times, 1);

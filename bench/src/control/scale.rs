@@ -3,7 +3,7 @@
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::cluster::Setting;
+use super::cluster::{Setting, until};
 use super::relay::Relay;
 use super::report::Report;
 use super::rules;
@@ -20,7 +20,7 @@ pub(super) fn measure(setting: &mut Setting<'_>, report: &mut Report) -> anyhow:
     setting.create(vec![rules::target("target-0", target)?])?;
     setting.create(vec![rules::upstream("upstream-0", &["target-0".to_owned()])?])?;
     setting.create(vec![rules::rule("rule-0", "upstream-0")?])?;
-    setting.until("the first Rule is in force", || setting.controller.status()["rules"] == 1)?;
+    until("the first Rule is in force", || setting.controller.status()["rules"] == 1)?;
     let empty = proxy.program.resident();
     let small = one_edit(setting, &relay, "before")?;
 
@@ -31,7 +31,7 @@ pub(super) fn measure(setting: &mut Setting<'_>, report: &mut Report) -> anyhow:
     let rule = |n: usize| rules::rule(&format!("rule-{n}"), &format!("upstream-{}", n % UPSTREAMS));
     setting.create((1..RULES).map(rule).collect::<Result<_, _>>()?)?;
     let is_there = |status: &Value| status["rules"] == RULES && status["targets"] == TARGETS;
-    setting.until("everything is in force", || {
+    until("everything is in force", || {
         let status = setting.controller.status();
         is_there(&status) && status["proxies"]["proxy-1"]["applied"] == status["version"]
     })?;
@@ -62,7 +62,7 @@ fn one_edit(setting: &Setting<'_>, relay: &Relay, word: &str) -> anyhow::Result<
     let edit = json!({"spec": {"requestHeaders": {"set": {"X-Edit": word}}}});
     let rules = setting.rules();
     setting.runtime.block_on(rules.patch("rule-0", &PatchParams::default(), &Patch::Merge(&edit)))?;
-    setting.until("the edit is in force and sent", || {
+    until("the edit is in force and sent", || {
         let status = setting.controller.status();
         version() != was && status["proxies"]["proxy-1"]["applied"] == status["version"]
     })?;
