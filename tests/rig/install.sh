@@ -2,13 +2,16 @@
 # shellcheck shell=bash disable=SC2154 # `rig` sets the variables
 
 install_all() { # [--node]
+  if [ "${1:-}" = --node ] && [ "$(id -u)" != 0 ]; then
+    echo "only root can bring up a node"
+    return 1
+  fi
   (
     # Several rigs may come up at once.
     flock 9
     packages etcd:etcd-server etcdctl:etcd-client openssl:openssl python3:python3 ps:procps || exit
     programs api kubernetes k8s.io/kubernetes/cmd/{kube-apiserver,kubectl} || exit
     [ "${1:-}" = --node ] || exit 0
-    [ "$(id -u)" = 0 ] || { echo "only root can bring up a node" && exit 1; }
     packages containerd:containerd runc:runc /usr/lib/cni/ptp:containernetworking-plugins iptables:iptables ip:iproute2 \
       nsenter:util-linux sysctl:procps || exit
     programs node kubernetes k8s.io/kubernetes/cmd/{kubelet,kube-controller-manager,kube-scheduler,kube-proxy} ./pause || exit

@@ -38,7 +38,8 @@ fn a_change_ends_a_wait() {
 
 #[test]
 fn tokens_are_of_their_account_audience_and_pod() {
-    let namespace = Cluster::shared().namespace();
+    let cluster = Cluster::own();
+    let namespace = cluster.namespace();
     namespace.service_account("proxy");
     let pod = namespace.pod("proxy-0", "proxy");
     let wanted = Token { audience: "sluicegate", pod: Some("proxy-0"), ..Token::default() };
@@ -55,7 +56,8 @@ fn tokens_are_of_their_account_audience_and_pod() {
 
 #[test]
 fn a_signed_token_may_have_expired() {
-    let namespace = Cluster::shared().namespace();
+    let cluster = Cluster::own();
+    let namespace = cluster.namespace();
     namespace.service_account("proxy");
     let valid = Token { audience: "sluicegate", ..Token::default() };
     let expired = Token { age: Duration::from_hours(2), ..valid };
