@@ -142,9 +142,18 @@ fn fails(dir: &TempDir, flags: &[&str]) -> String {
 }
 
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    ask(address, "h.test", path)
+}
+
+/// What an admin endpoint answers, which no name but localhost leads to.
+fn shown(address: SocketAddr, path: &str) -> (u16, String) {
+    ask(address, "localhost", path)
+}
+
+fn ask(address: SocketAddr, host: &str, path: &str) -> (u16, String) {
     let mut connection = TcpStream::connect(address).unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(connection, "GET {path} HTTP/1.1\r\nHost: h.test\r\nConnection: close\r\n\r\n").unwrap();
+    write!(connection, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -198,7 +207,7 @@ fn prints_what_it_serves_and_then_only_what_changes() {
     assert!(printed.contains("\nrefused:\n"), "{printed}");
     fs::remove_file(dir.path().join("more.yaml")).unwrap();
     program.prints("no longer refused:\n");
-    let metrics = get(program.admin(), "/metrics").1;
+    let metrics = shown(program.admin(), "/metrics").1;
     assert!(metrics.contains("\nsluicegate_table_version 2\n"), "{metrics}");
     assert!(metrics.contains("\nsluicegate_config_errors 0\n"), "{metrics}");
     program.terminate();
@@ -215,15 +224,15 @@ fn no_secret_shows_anywhere() {
     assert_eq!(get(program.serving(), "/first?key=of-the-client").0, 200);
     let head = target.heads.recv().unwrap();
     assert!(head.contains(SECRET), "the target gets its credential: {head}");
-    let mut shown = Vec::new();
+    let mut texts = Vec::new();
     for path in
         ["/table", "/explain?url=http://h.test/first", "/explain?url=http://h.test/first&format=text", "/metrics"]
     {
-        let (status, body) = get(program.admin(), path);
+        let (status, body) = shown(program.admin(), path);
         assert_eq!(status, 200, "{path}");
-        shown.push(body);
+        texts.push(body);
     }
-    assert!(shown[1].contains("\"default/one\""), "{}", shown[1]);
+    assert!(texts[1].contains("\"default/one\""), "{}", texts[1]);
     program.terminate();
     let (status, printed) = program.ended();
     assert!(status.success());
@@ -231,8 +240,8 @@ fn no_secret_shows_anywhere() {
     assert!(line.contains("\"path\":\"/first\"") && line.contains("\"target\":\"default/one\""), "{line}");
     assert!(!line.contains("of-the-client"), "{line}");
     assert!(printed.contains("INFO sluicegate::run: a table is in force"), "the log is on: {printed}");
-    shown.push(printed);
-    for text in shown {
+    texts.push(printed);
+    for text in texts {
         assert!(!text.contains(SECRET), "{text}");
     }
 }
@@ -247,7 +256,7 @@ fn a_signal_lets_requests_finish() {
     target.heads.recv().unwrap();
     program.terminate();
     program.prints("stopping: ");
-    assert_eq!(get(program.admin(), "/readyz").0, 503);
+    assert_eq!(shown(program.admin(), "/readyz").0, 503);
     target.answer.send(()).unwrap();
     assert_eq!(request.join().unwrap(), (200, "ok".to_owned()));
     let (status, printed) = program.ended();
@@ -264,7 +273,7 @@ fn a_second_signal_ends_it_at_once() {
     // The answer never comes; the client sees its connection break.
     let request = thread::spawn(move || {
         let mut connection = TcpStream::connect(address).unwrap();
-        write!(connection, "GET /first HTTP/1.1\r\nHost: h.test\r\n\r\n").unwrap();
+        write!(connection, "GET /first HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         let _ = connection.read_to_end(&mut answer);
     });
