@@ -273,7 +273,7 @@ fn a_second_signal_ends_it_at_once() {
     // The answer never comes; the client sees its connection break.
     let request = thread::spawn(move || {
         let mut connection = TcpStream::connect(address).unwrap();
-        write!(connection, "GET /first HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        write!(connection, "GET /first HTTP/1.1\r\nHost: h.test\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         let _ = connection.read_to_end(&mut answer);
     });
