@@ -85,8 +85,11 @@ pub(crate) struct Proxy {
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Folders and files; together they are one configuration
-    #[arg(required = true)]
+    #[arg(required_unless_present = "live")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Check them as they would be with the other objects of the kubeconfig's cluster, or without paths check those
+    #[arg(long)]
+    pub(crate) live: bool,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,

@@ -11,13 +11,19 @@ use sluicegate_proxy::config::{Config, ConfigError};
 use sluicegate_table::Table;
 
 use crate::arguments::{Check, Output};
+use crate::check_live;
 use crate::loading::{CONFIGURATION, Loaded};
+use crate::process::on_control_runtime;
 
 /// Checks the paths together and prints what is wrong. The exit status is 1 where anything is refused.
 pub(crate) fn check(arguments: &Check, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let (configurations, manifests): (Vec<PathBuf>, Vec<PathBuf>) =
         arguments.paths.iter().cloned().partition(|path| is_configuration(path));
-    let folder = Reader::new(&manifests).read()?;
+    let folder = if arguments.live {
+        on_control_runtime(check_live::folder(&manifests))?
+    } else {
+        Reader::new(&manifests).read()?
+    };
     let loaded = Loaded::new(&folder, &Table::default());
     let configuration = configuration_errors(configurations, &manifests);
     match arguments.output {
@@ -118,7 +124,7 @@ mod tests {
     /// The text that is printed and whether the check fails.
     fn printed(path: &str, output: Output) -> (String, bool) {
         let mut out = Vec::new();
-        let code = check(&Check { paths: vec![path.into()], output }, &mut out).unwrap();
+        let code = check(&Check { paths: vec![path.into()], live: false, output }, &mut out).unwrap();
         (String::from_utf8(out).unwrap(), code == ExitCode::FAILURE)
     }
 
@@ -159,7 +165,7 @@ mod tests {
             let (text, failed) = printed(path.to_str().unwrap(), Output::Text);
             assert!(failed && text.contains("wrokers") && text.contains("1 error,"), "{text}");
         }
-        let arguments = Check { paths: vec![folder.path().into(), file], output: Output::Text };
+        let arguments = Check { paths: vec![folder.path().into(), file], live: false, output: Output::Text };
         let mut out = Vec::new();
         check(&arguments, &mut out).unwrap();
         assert!(String::from_utf8(out).unwrap().contains("1 error,"), "said once");
@@ -167,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_missing_path_is_one_sentence() {
-        let arguments = Check { paths: vec!["tests/fixtures/none".into()], output: Output::Text };
+        let arguments = Check { paths: vec!["tests/fixtures/none".into()], live: false, output: Output::Text };
         let error = check(&arguments, &mut Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "there is no file or folder tests/fixtures/none");
     }

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod check;
+mod check_live;
 mod controller;
 mod crds;
 mod descriptors;

@@ -27,7 +27,7 @@ use crate::descriptors;
 const CONTROL_THREADS: usize = 2;
 
 /// Runs a process's work on its control runtime.
-pub(crate) fn on_control_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+pub(crate) fn on_control_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     descriptors::prepare();
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)

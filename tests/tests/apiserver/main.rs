@@ -6,6 +6,7 @@ mod definitions;
 mod faults;
 mod harness;
 mod lead;
+mod live;
 mod refusals;
 mod source;
 mod status;

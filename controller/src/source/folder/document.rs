@@ -165,9 +165,9 @@ impl Checked {
             Found { problem: invalid(field, message, hint), span }
         }));
         let content = match class {
-            Class::Ours(Kind::Rule) => Content::Rule(candidate(Kind::Rule, root, &mut found)),
-            Class::Ours(Kind::Upstream) => Content::Upstream(candidate(Kind::Upstream, root, &mut found)),
-            Class::Ours(Kind::Target) => Content::Target(candidate(Kind::Target, root, &mut found)),
+            Class::Ours(Kind::Rule) => Content::Rule(candidate(Kind::Rule, root, environment, &mut found)),
+            Class::Ours(Kind::Upstream) => Content::Upstream(candidate(Kind::Upstream, root, environment, &mut found)),
+            Class::Ours(Kind::Target) => Content::Target(candidate(Kind::Target, root, environment, &mut found)),
             Class::Secret => {
                 let (secret, problems) = secrets::secret(root, environment);
                 found.extend(problems);
@@ -255,8 +255,14 @@ fn refused(found: &[Found]) -> bool {
 }
 
 /// Checks an object and gives it its type.
-fn candidate<T: DeserializeOwned>(kind: Kind, root: &Node, found: &mut Vec<Found>) -> Candidate<T> {
-    let (json, problems) = KindSchema::of(kind).check(root);
+fn candidate<T: DeserializeOwned>(
+    kind: Kind,
+    root: &Node,
+    environment: Environment<'_>,
+    found: &mut Vec<Found>,
+) -> Candidate<T> {
+    let schema = KindSchema::of(kind);
+    let (json, problems) = if environment.cluster { schema.check_as_on_a_cluster(root) } else { schema.check(root) };
     found.extend(problems);
     let typed = json.map(serde_json::from_value::<T>).transpose();
     match typed {

@@ -13,7 +13,7 @@ use super::file::{Place, SourceFile};
 use super::finding::Finding;
 use super::identity::{self, Class};
 use super::schema::invalid;
-use super::secrets::Environment;
+use super::secrets::{Environment, Variables};
 use super::yaml::{self, Span};
 use crate::objects::{Kind, ObjectId};
 use crate::problem::{FieldPath, Problem};
@@ -116,8 +116,8 @@ impl Origin {
 
 /// Reads the documents of a file. Never panics, whatever the text; `environment` looks up the variables that Secrets
 /// may name.
-pub fn read_documents(file_name: &str, text: &str, environment: Environment<'_>) -> Parsed {
-    read_again(file_name, text, environment, None)
+pub fn read_documents(file_name: &str, text: &str, environment: Variables<'_>) -> Parsed {
+    read_again(file_name, text, Environment { variables: environment, cluster: false }, None)
 }
 
 /// Reads the documents of a file, of which `last` was the state before. Documents whose text is the same are not

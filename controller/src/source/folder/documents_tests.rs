@@ -139,7 +139,7 @@ fn a_status_is_left_out_with_a_warning() {
 
 #[test]
 fn what_did_not_change_is_not_checked_again() {
-    let nothing: Environment<'_> = &|_| None;
+    let nothing = Environment { variables: &|_| None, cluster: false };
     let first = read_again("a.yaml", &format!("{TARGET}---\n{}", TARGET.replace("port: 80", "prt: 80")), nothing, None);
     let text = format!("# new\n---\n{}---\n{}", TARGET.replace("one", "two"), TARGET.replace("port: 80", "prt: 80"));
     let second = read_again("b.yaml", &text, nothing, Some(&first));

@@ -13,6 +13,7 @@ use super::file::{Place, SourceFile};
 use super::files::{FolderError, Unreadable, content, list};
 use super::finding::{Finding, Reason};
 use super::schema::invalid;
+use super::secrets::Environment;
 use crate::problem::{FieldPath, Severity};
 
 /// Reads a folder, or one file, once.
@@ -24,6 +25,7 @@ pub fn read(path: &Path) -> Result<Folder, FolderError> {
 pub struct Reader {
     paths: Vec<PathBuf>,
     environment: Lookup,
+    cluster: bool,
     files: BTreeMap<PathBuf, Held>,
     doubtful: bool,
 }
@@ -58,7 +60,14 @@ impl Reader {
         environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         let paths = paths.into_iter().map(Into::into).collect();
-        Self { paths, environment: Box::new(environment), files: BTreeMap::new(), doubtful: false }
+        Self { paths, environment: Box::new(environment), cluster: false, files: BTreeMap::new(), doubtful: false }
+    }
+
+    /// Reads them as what is to be applied to a cluster, where there are Services.
+    #[must_use]
+    pub fn for_cluster(mut self) -> Self {
+        self.cluster = true;
+        self
     }
 
     /// What the folders and files hold now.
@@ -92,6 +101,7 @@ impl Reader {
         self.files.retain(|path, _| order.contains(path));
         let mut changed = self.files.len() != before;
         self.doubtful = false;
+        let environment = Environment { variables: &*self.environment, cluster: self.cluster };
         let mut present = Vec::with_capacity(order.len());
         for path in order {
             let content = match content(&path) {
@@ -109,7 +119,7 @@ impl Reader {
                 changed = true;
                 let name = path.display().to_string();
                 let parsed = match content {
-                    Ok(text) => read_again(&name, &text, &*self.environment, last.map(|last| &*last.parsed)),
+                    Ok(text) => read_again(&name, &text, environment, last.map(|last| &*last.parsed)),
                     Err(why) => unreadable(&name, &why),
                 };
                 let held = Held::next(last, stamp, parsed);

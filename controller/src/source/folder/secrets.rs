@@ -14,7 +14,16 @@ use crate::objects::SecretData;
 use crate::problem::{FieldPath, Severity};
 
 /// Looks an environment variable up.
-pub(crate) type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
+pub(crate) type Variables<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
+
+/// What manifests are read for.
+#[derive(Clone, Copy)]
+pub(crate) struct Environment<'a> {
+    /// The variables that Secrets find.
+    pub(crate) variables: Variables<'a>,
+    /// For a cluster, which has Services; else for a folder.
+    pub(crate) cluster: bool,
+}
 
 /// Reads a `v1 Secret`.
 pub(crate) fn secret(root: &Node, environment: Environment<'_>) -> (Option<SecretData>, Vec<Found>) {
@@ -145,7 +154,7 @@ fn expand(text: &str, environment: Environment<'_>) -> Result<String, (String, O
         if name.is_empty() || !name.bytes().all(letter) || name.starts_with(|c: char| c.is_ascii_digit()) {
             return Err((format!("`{OPEN}` does not name an environment variable"), hint()));
         }
-        let value = environment(name).ok_or_else(|| {
+        let value = (environment.variables)(name).ok_or_else(|| {
             let message = format!("the environment variable {name} is not set");
             (message, Some(format!("set {name} for the process that runs Sluicegate")))
         })?;

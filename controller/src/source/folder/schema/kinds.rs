@@ -66,7 +66,7 @@ impl KindSchema {
     }
 
     /// The same, with what is right on a cluster only.
-    pub(super) fn check_as_on_a_cluster(&self, root: &Node) -> (Option<Json>, Vec<Found>) {
+    pub(crate) fn check_as_on_a_cluster(&self, root: &Node) -> (Option<Json>, Vec<Found>) {
         let (json, mut found) = check(&self.schema, root, Values::Show);
         for unknown in &self.unknown {
             let message = format!("the schema of this kind cannot be checked: {unknown}");
