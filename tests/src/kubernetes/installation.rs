@@ -32,6 +32,8 @@ pub struct Installation<'a> {
     folder: TempDir,
     /// More keys of the controllers' configuration, as YAML.
     pub configuration: String,
+    /// What they all log, as `--log` has it.
+    pub log: String,
     /// Who the controllers are to the API server; the administrator, unless it is set.
     pub kubeconfig: PathBuf,
 }
@@ -49,7 +51,7 @@ impl<'a> Installation<'a> {
         let configuration = format!("watchNamespaces: [{}]\n", namespace.name());
         let folder = TempDir::new().expect("a temporary folder");
         let kubeconfig = cluster.kubeconfig().to_owned();
-        Self { namespace, folder, configuration, kubeconfig }
+        Self { namespace, folder, configuration, log: "info".to_owned(), kubeconfig }
     }
 
     /// Starts a controller and waits until it has listed the objects.
@@ -64,7 +66,7 @@ impl<'a> Installation<'a> {
         );
         std::fs::write(&file, yaml).expect("the folder is writable");
         let mut command = self.namespace.cluster().program(&self.kubeconfig);
-        command.args(["--log", "info", "controller", "--config"]).arg(&file);
+        command.args(["--log", &self.log, "controller", "--config"]).arg(&file);
         command.env("POD_NAMESPACE", self.namespace.name()).env("POD_NAME", name).env("POD_IP", "127.0.0.1");
         let mut controller =
             Controller { program: Program::start(&mut command), command, channel, admin, observe, _ports: ports };
@@ -100,7 +102,7 @@ impl<'a> Installation<'a> {
         std::fs::write(&file, yaml).expect("the folder is writable");
         std::fs::write(&token, self.token(name)).expect("the folder is writable");
         let mut command = Command::new(program());
-        command.args(["--log", "info", "proxy", "--config"]).arg(&file);
+        command.args(["--log", &self.log, "proxy", "--config"]).arg(&file);
         let program = Program::start(&mut command);
         Proxy {
             installation: self,
@@ -181,9 +183,14 @@ impl Controller {
         self.program.wait_until_ready(self.admin);
     }
 
+    /// A GET of its admin endpoints.
+    pub fn admin(&self, path: &str) -> Message {
+        admin(self.admin, path)
+    }
+
     /// What its `/status` says.
     pub fn status(&self) -> Value {
-        serde_json::from_slice(&Client::connect(self.admin).get("/status").body).expect("JSON")
+        self.admin("/status").json()
     }
 
     /// Waits until it leads.
@@ -243,8 +250,18 @@ impl Proxy<'_, '_> {
         })
     }
 
+    /// A GET of its admin endpoints.
+    pub fn admin(&self, path: &str) -> Message {
+        admin(self.admin, path)
+    }
+
     /// The table that it serves from.
     pub fn table(&self) -> Value {
-        serde_json::from_slice(&Client::connect(self.admin).get("/table").body).expect("JSON")
+        self.admin("/table").json()
     }
+}
+
+/// Admin endpoints answer to no name but localhost.
+fn admin(address: SocketAddr, path: &str) -> Message {
+    Client::connect(address).ask(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
 }

@@ -8,5 +8,6 @@ mod harness;
 mod lead;
 mod live;
 mod refusals;
+mod secrets;
 mod source;
 mod status;
