@@ -21,7 +21,7 @@ use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{block_in_place, spawn_blocking};
 
-use crate::descriptors;
+use crate::{descriptors, startup_code};
 
 /// Threads of the control runtime: a long scrape must not hold up a change of the table.
 const CONTROL_THREADS: usize = 2;
@@ -92,6 +92,7 @@ impl Process {
             DataPlane::start(&Handle::current(), &self.config, &self.current, &self.metrics, &self.access_log)
         })?;
         self.observed.listens();
+        startup_code::give_back();
         say(&format!("{told}{}", self.places(&data_plane)));
         tokio::select! {
             () = self.signals.next() => {}
