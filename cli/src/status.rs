@@ -11,6 +11,7 @@ use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sluicegate_controller::observe::FleetStatus;
+use sluicegate_crds::status::Reason;
 use sluicegate_crds::{Rule, Target, Upstream};
 use sluicegate_table::watch::Report;
 
@@ -136,9 +137,15 @@ fn faults(generation: Option<i64>, conditions: &[Condition]) -> Vec<Fault> {
     // Two conditions say when they are there that something is wrong.
     let should_be = |type_: &str| if type_ == "PartiallyInvalid" || type_ == "Progressing" { "False" } else { "True" };
     let old = |condition: &Condition| condition.observed_generation < generation;
+    // What somebody has asked for is as it should be.
+    let wanted = |condition: &Condition| {
+        let by_hand = [Reason::Draining, Reason::Disabled].map(Reason::as_str);
+        condition.type_ == "Healthy" && by_hand.contains(&condition.reason.as_str())
+    };
+    let as_it_should_be = |condition: &Condition| condition.status == should_be(&condition.type_) || wanted(condition);
     conditions
         .iter()
-        .filter(|condition| condition.status != should_be(&condition.type_) || old(condition))
+        .filter(|condition| !as_it_should_be(condition) || old(condition))
         .map(|condition| {
             let said = &condition.message;
             let message = if old(condition) { format!("of an older generation: {said}") } else { said.clone() };

@@ -89,4 +89,7 @@ fn conditions_that_are_not_as_they_should_be() {
     assert_eq!(types(faults(Some(1), &[condition("PartiallyInvalid", "True", 1)])), ["PartiallyInvalid"]);
     assert_eq!(types(faults(Some(1), &[condition("Healthy", "Unknown", 1)])), ["Healthy"]);
     assert_eq!(types(faults(Some(1), &[])), ["Accepted"], "nobody has looked");
+    let draining = Condition { reason: "Draining".to_owned(), ..condition("Healthy", "False", 1) };
+    assert_eq!(types(faults(Some(1), std::slice::from_ref(&draining))), [""; 0], "somebody has asked for it");
+    assert_eq!(types(faults(Some(2), &[draining])), ["Healthy"], "of an older generation");
 }
