@@ -9,9 +9,31 @@ use sluicegate_crds::{Rule, Target, Upstream};
 use super::arbitrary::{key, refused, rule, secret, service, target, text, upstream};
 use crate::objects::{Candidate, Change, Refused};
 
+/// A valid Rule of few host names and matches, so that Rules hide each other.
+fn plain_rule() -> BoxedStrategy<Change> {
+    let hostnames = proptest::sample::subsequence(vec!["a", "b"], 0..=2);
+    let paths = vec(proptest::sample::select(&["/", "/x"]), 0..3);
+    let share = proptest::option::weighted(0.2, Just("10"));
+    (key(), hostnames, paths, share, 0..3_i64)
+        .prop_map(|(key, hostnames, paths, share, created)| {
+            let matches: Vec<_> = paths.iter().map(|path| serde_json::json!({"path": {"value": path}})).collect();
+            let mut spec = serde_json::json!({"hostnames": hostnames, "matches": matches, "upstream": "a"});
+            if let Some(share) = share {
+                spec["trafficPercent"] = share.into();
+            }
+            let mut rule = Rule::new(&key.name, serde_json::from_value(spec).unwrap());
+            rule.metadata.creation_timestamp = k8s_openapi::jiff::Timestamp::from_second(created)
+                .ok()
+                .map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time);
+            Change::Rule(key, Some(Candidate::Valid(Arc::new(rule))))
+        })
+        .boxed()
+}
+
 /// A change of an object that users of Sluicegate write.
 pub(super) fn of_users() -> BoxedStrategy<Change> {
     prop_oneof![
+        4 => plain_rule(),
         4 => (key(), rule(), 0..3_i64).prop_map(|(key, spec, created)| {
             let mut rule = Rule::new(&key.name, spec);
             rule.metadata.creation_timestamp = k8s_openapi::jiff::Timestamp::from_second(created)
