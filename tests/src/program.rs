@@ -73,9 +73,17 @@ impl Program {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// Resident memory in bytes that is the process's own: without the program's code, which comes and goes with its use.
+    pub fn own_memory(&self) -> u64 {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, which: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process())).expect("the process runs");
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says how much is resident");
+        let line = status.lines().find_map(|line| line.strip_prefix(which)).expect("Linux says how much is resident");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 

@@ -74,9 +74,8 @@ fn load(setting: &Setting<'_>, proxy: SocketAddr) -> anyhow::Result<Run> {
         .args(["--h1", "--threads=1", "--clients", &CONNECTIONS.to_string(), "--duration", &SECONDS.to_string()])
         .args(["--rps", &(RATE / CONNECTIONS).to_string(), "--log-file"])
         .arg(&log)
-        .arg("--header")
-        .arg(format!("host: {}", rules::host("load-0")))
-        .arg(format!("http://{proxy}/"))
+        .arg(format!("--connect-to={proxy}"))
+        .arg(format!("http://{}/", rules::host("load-0")))
         .output()
         .context("h2load, of Debian's package nghttp2-client")?;
     ensure!(output.status.success(), "h2load: {}", String::from_utf8_lossy(&output.stderr));
