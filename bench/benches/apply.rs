@@ -18,9 +18,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use sluicegate_proxy::receive::Current;
 use sluicegate_table::{
-    Affinity, Algorithm, Backend, Connections, EndpointAddress, Endpoints, HeaderEdits, Hostname, Level, Match, Member,
-    ObjectKey, PathMatch, Pool, Priority, Protocol, Route, Table, Target, TargetState, Timeouts, Tls, ValueMatch,
-    ValueTest, Weight,
+    Affinity, Algorithm, Backend, Connections, EndpointAddress, Endpoints, Hostname, Level, Match, Member, ObjectKey,
+    PathMatch, Pool, Protocol, Route, Table, Target, ValueMatch, ValueTest, Weight,
 };
 
 const RULES: usize = 5_000;
@@ -59,53 +58,31 @@ fn rule(shape: Shape, number: usize) -> Route {
         }
         Shape::OwnHosts | Shape::OneHost | Shape::NoHost => Vec::new(),
     };
-    Route {
-        created: i64::try_from(number).unwrap(),
-        hostnames,
-        matches: vec![Match {
-            path: PathMatch::Prefix(path),
-            methods: Vec::new(),
-            headers,
-            query: Vec::new(),
-            content_length: None,
-            models: Vec::new(),
-            user_tiers: Vec::new(),
-            user_segments: Vec::new(),
-        }],
-        traffic: None,
-        strip_path: false,
-        request_headers: HeaderEdits::default(),
-        buffer_size: 65_536,
-        backend: Backend::Pool(key("upstream", number % UPSTREAMS)),
-        timeouts: Timeouts::default(),
-        priority: Priority::Normal,
-    }
+    let wanted = Match {
+        path: PathMatch::Prefix(path),
+        methods: Vec::new(),
+        headers,
+        query: Vec::new(),
+        content_length: None,
+        models: Vec::new(),
+        user_tiers: Vec::new(),
+        user_segments: Vec::new(),
+    };
+    let backend = Backend::Pool(key("upstream", number % UPSTREAMS));
+    Route { created: i64::try_from(number).unwrap(), hostnames, ..Route::new(vec![wanted], backend) }
 }
 
 fn pool(number: usize) -> Pool {
     let member =
         |at| Member { target: key("target", (number * 3 + at) % TARGETS), weight: Weight::try_from(1).unwrap() };
-    Pool {
-        algorithm: if number.is_multiple_of(2) { Algorithm::WeightedRoundRobin } else { Algorithm::LeastConnections },
-        levels: vec![Level { priority: 1, members: (0..3).map(member).collect() }],
-        affinity: (number.is_multiple_of(50)).then_some(Affinity::ClientIp),
-        connections: Connections::default(),
-        egress_proxy: None,
-    }
+    let algorithm = if number.is_multiple_of(2) { Algorithm::WeightedRoundRobin } else { Algorithm::LeastConnections };
+    let levels = vec![Level { priority: 1, members: (0..3).map(member).collect() }];
+    Pool { affinity: number.is_multiple_of(50).then_some(Affinity::ClientIp), ..Pool::new(algorithm, levels) }
 }
 
 fn target(number: usize) -> Target {
-    Target {
-        host: format!("target-{number}.team-{}.svc", number % 20),
-        port: 8080,
-        discovered: number.is_multiple_of(10),
-        protocol: Protocol::Http,
-        path: String::new(),
-        state: TargetState::Enabled,
-        headers: Vec::new(),
-        credential: None,
-        tls: Tls::default(),
-    }
+    let host = format!("target-{number}.team-{}.svc", number % 20);
+    Target { discovered: number.is_multiple_of(10), ..Target::new(host, 8080, Protocol::Http) }
 }
 
 fn endpoints(number: usize, pods: u8) -> Endpoints {

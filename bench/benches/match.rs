@@ -14,9 +14,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sluicegate_proxy::matching::{Found, Indexed, Matcher, RouteIndex, body_scan, normalise};
 use sluicegate_proxy::request::{BodyFacts, IdentityHeaders, RequestView};
-use sluicegate_table::{
-    Backend, HeaderEdits, Hostname, Match, ObjectKey, PathMatch, Priority, Route, Timeouts, ValueMatch, ValueTest,
-};
+use sluicegate_table::{Backend, Hostname, Match, ObjectKey, PathMatch, Route, ValueMatch, ValueTest};
 
 const SIZES: [usize; 3] = [10, 1_000, 10_000];
 
@@ -113,18 +111,7 @@ const SHAPES: [Shape; 14] = [
 ];
 
 fn route(match_: Match) -> Route {
-    Route {
-        created: 0,
-        hostnames: Vec::new(),
-        matches: vec![match_],
-        traffic: None,
-        strip_path: false,
-        request_headers: HeaderEdits::default(),
-        buffer_size: 65_536,
-        backend: Backend::Pool(ObjectKey::new("default", "pool")),
-        timeouts: Timeouts::default(),
-        priority: Priority::Normal,
-    }
+    Route::new(vec![match_], Backend::Pool(ObjectKey::new("default", "pool")))
 }
 
 fn on(path: PathMatch) -> Match {

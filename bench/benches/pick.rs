@@ -15,9 +15,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use sluicegate_proxy::endpoint::{Endpoint, InFlight, Load, TargetRuntime};
 use sluicegate_proxy::pick::{Balancer, MemberIndex};
 use sluicegate_proxy::request::{IdentityHeaders, RequestView};
-use sluicegate_table::{
-    Affinity, Algorithm, Connections, Level, Member, ObjectKey, Pool, Protocol, Target, TargetState, Tls, Weight,
-};
+use sluicegate_table::{Affinity, Algorithm, Level, Member, ObjectKey, Pool, Protocol, Target, Weight};
 
 const SIZES: [u32; 3] = [3, 100, 1000];
 
@@ -31,27 +29,11 @@ fn pool(algorithm: Algorithm, members: u32, affinity: Option<Affinity>) -> Pool 
         target: ObjectKey::new("default", format!("target-{number}")),
         weight: Weight::try_from(weight).unwrap(),
     });
-    Pool {
-        algorithm,
-        levels: vec![Level { priority: 1, members: members.collect() }],
-        affinity,
-        connections: Connections::default(),
-        egress_proxy: None,
-    }
+    Pool { affinity, ..Pool::new(algorithm, vec![Level { priority: 1, members: members.collect() }]) }
 }
 
 fn targets(pool: &Pool) -> Vec<Option<Arc<TargetRuntime>>> {
-    let target = Arc::new(Target {
-        host: "127.0.0.1".into(),
-        port: 80,
-        discovered: false,
-        protocol: Protocol::Http,
-        path: String::new(),
-        state: TargetState::Enabled,
-        headers: Vec::new(),
-        credential: None,
-        tls: Tls::default(),
-    });
+    let target = Arc::new(Target::new("127.0.0.1", 80, Protocol::Http));
     let endpoint = |member: &Member| {
         let (key, target, load) = (member.target.clone(), Arc::clone(&target), Arc::new(Load::default()));
         let endpoint = Arc::new(Endpoint { key, address: None, target: Arc::clone(&target), load });

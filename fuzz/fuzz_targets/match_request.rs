@@ -141,19 +141,12 @@ fn route(rule: &Rule) -> Route {
     };
     let host = rule.host.map(|word| format!("{}.example", word.text()));
     Route {
-        created: 0,
         hostnames: host
             .map(|host| if rule.wildcard { Hostname::Wildcard(host) } else { Hostname::Exact(host) })
             .into_iter()
             .collect(),
-        matches: vec![wanted],
-        traffic: None,
-        strip_path: false,
-        request_headers: Default::default(),
         buffer_size: rule.buffer.into(),
-        backend: Backend::Pool(ObjectKey::new("n", "pool")),
-        timeouts: Default::default(),
-        priority: Default::default(),
+        ..Route::new(vec![wanted], Backend::Pool(ObjectKey::new("n", "pool")))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use sluicegate_table::{Endpoints, ObjectKey, Target};
 
+use crate::health::Probe;
 use crate::pick::least_latency::PeakEwma;
 
 /// A Target at run time: its entry, and where it is.
@@ -104,34 +105,43 @@ impl Load {
 
 /// Counts a request in flight until it is dropped, which must be at the end of the answer's body.
 #[derive(Debug)]
-pub struct InFlight(Arc<Load>);
+pub struct InFlight {
+    load: Arc<Load>,
+    /// Held until the attempt is judged or over.
+    _probe: Option<Probe>,
+}
 
 impl InFlight {
     /// Counts one request in flight, from its pick on.
     pub fn begin(load: &Arc<Load>) -> Self {
+        Self::begin_as(load, None)
+    }
+
+    /// As [`Self::begin`], with the probe that the pick gave.
+    pub fn begin_as(load: &Arc<Load>, probe: Option<Probe>) -> Self {
         if !load.was_picked() {
             load.picked.store(true, Ordering::Relaxed);
         }
         load.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(load))
+        Self { load: Arc::clone(load), _probe: probe }
     }
 
     /// Records the time from sending until the answer's head. Of use only where the pool
     /// [`compares latency`](crate::pick::Balancer::compares_latency).
     pub fn answered_after(&self, time: Duration) {
-        self.0.latency.observe(time, Instant::now());
+        self.load.latency.observe(time, Instant::now());
     }
 
     /// Records that the attempt ended without an answer's head: a failed connection, a reset, a timeout. Not for clients
     /// that went away, which says nothing about the target.
     pub fn unanswered(&self) {
-        self.0.latency.observe_failure(Instant::now());
+        self.load.latency.observe_failure(Instant::now());
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.load.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

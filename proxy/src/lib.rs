@@ -8,6 +8,7 @@ pub mod config;
 pub mod endpoint;
 pub mod explain;
 pub mod forward;
+pub mod health;
 pub mod matching;
 pub mod observe;
 pub mod pick;

@@ -13,8 +13,8 @@ use sluicegate_proxy::matching::{Found, Matcher, normalise};
 use sluicegate_proxy::pick::Balancer;
 use sluicegate_proxy::request::{BodyFacts, IdentityHeaders, RequestView};
 use sluicegate_table::{
-    Affinity, Algorithm, Backend, Connections, Hostname, Level, Match, Member, ObjectKey, PathMatch, Pool, Protocol,
-    Route, Target, TargetState, Tls, ValueMatch, ValueTest, Weight,
+    Affinity, Algorithm, Backend, Hostname, Level, Match, Member, ObjectKey, PathMatch, Pool, Protocol, Route, Target,
+    ValueMatch, ValueTest, Weight,
 };
 
 const RULES: usize = 1_000;
@@ -45,18 +45,8 @@ fn route(number: usize) -> Route {
         1 => Hostname::Wildcard(format!("host-{number}.example.com")),
         _ => Hostname::Exact("api.example.com".into()),
     };
-    Route {
-        created: 0,
-        hostnames: vec![hostname],
-        matches: vec![wanted],
-        traffic: None,
-        strip_path: false,
-        request_headers: sluicegate_table::HeaderEdits::default(),
-        buffer_size: 65_536,
-        backend: Backend::Pool(ObjectKey::new("default", "pool")),
-        timeouts: sluicegate_table::Timeouts::default(),
-        priority: sluicegate_table::Priority::Normal,
-    }
+    let backend = Backend::Pool(ObjectKey::new("default", "pool"));
+    Route { hostnames: vec![hostname], ..Route::new(vec![wanted], backend) }
 }
 
 fn host(number: usize) -> String {
@@ -122,17 +112,7 @@ fn a_match_allocates_nothing() {
 
 /// A Target with this many addresses.
 fn target(number: u64, addresses: u8) -> Arc<TargetRuntime> {
-    let target = Arc::new(Target {
-        host: "127.0.0.1".into(),
-        port: 80,
-        discovered: false,
-        protocol: Protocol::Http,
-        path: String::new(),
-        state: TargetState::Enabled,
-        headers: Vec::new(),
-        credential: None,
-        tls: Tls::default(),
-    });
+    let target = Arc::new(Target::new("127.0.0.1", 80, Protocol::Http));
     let endpoint = |last| {
         let load = Arc::new(Load::default());
         InFlight::begin(&load).answered_after(Duration::from_millis(number));
@@ -171,13 +151,8 @@ fn a_pick_allocates_nothing() {
                 target: target.as_ref().unwrap().endpoints[0].key.clone(),
                 weight: Weight::try_from(1).unwrap(),
             };
-            let pool = Pool {
-                algorithm,
-                levels: vec![Level { priority: 1, members: targets.iter().map(member).collect() }],
-                affinity: affinity.clone(),
-                connections: Connections::default(),
-                egress_proxy: None,
-            };
+            let levels = vec![Level { priority: 1, members: targets.iter().map(member).collect() }];
+            let pool = Pool { affinity: affinity.clone(), ..Pool::new(algorithm, levels) };
             let balancer = Balancer::new(&pool, &targets, None);
             let mut fields = headers(&[("accept", "*/*"), ("x-user", "somebody")]);
             let first = balancer.pick(&view("a", "/", &fields, &identity, &body), &[]).unwrap();

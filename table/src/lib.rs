@@ -4,6 +4,7 @@
 //! [`Target`] with its address and credentials. One edit changes one entry. A [`Table`] is a whole version.
 
 mod endpoints;
+mod health;
 mod key;
 mod pool;
 mod regex;
@@ -16,6 +17,10 @@ pub mod watch;
 mod weight;
 
 pub use endpoints::{EndpointAddress, Endpoints};
+pub use health::{
+    ActiveCheck, Backoff, BreakerScope, CircuitBreaker, Fallback, HealthChecks, HttpProbe, PassiveCheck, Probe, Retry,
+    StatusRange,
+};
 pub use key::ObjectKey;
 pub use pool::{Affinity, Algorithm, Connections, EgressProxy, Level, Member, Pool};
 pub use regex::{REGEX_NEST_LIMIT, REGEX_SIZE_LIMIT, whole_value};

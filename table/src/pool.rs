@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectKey, Weight};
+use crate::{CircuitBreaker, HealthChecks, ObjectKey, Weight};
 
 /// An Upstream as proxies obey it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -23,6 +23,31 @@ pub struct Pool {
     /// A forward proxy for all of the pool's traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress_proxy: Option<EgressProxy>,
+    /// How the health of its endpoints is found out; a Target's own checks go before these.
+    #[serde(default, skip_serializing_if = "HealthChecks::is_none")]
+    pub health_checks: HealthChecks,
+    /// What keeps requests from endpoints that fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// How long an endpoint that joins others takes to get its whole share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<Duration>,
+}
+
+impl Pool {
+    /// A pool with all else as it is where nothing is written.
+    pub fn new(algorithm: Algorithm, levels: Vec<Level>) -> Self {
+        Self {
+            algorithm,
+            levels,
+            affinity: None,
+            connections: Connections::default(),
+            egress_proxy: None,
+            health_checks: HealthChecks::default(),
+            circuit_breaker: None,
+            slow_start: None,
+        }
+    }
 }
 
 /// The balancing algorithms.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectKey, Pool, Target};
+use crate::{ObjectKey, Pool, Retry, Target};
 
 /// A Rule as proxies obey it. Switched-off rules have no route.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -37,6 +37,28 @@ pub struct Route {
     /// Who gets a free connection first.
     #[serde(default)]
     pub priority: Priority,
+    /// When and how requests are tried again; `None`: only what was never sent is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+}
+
+impl Route {
+    /// A route of every host with all else as it is where nothing is written, reading ahead 64 KiB.
+    pub fn new(matches: Vec<Match>, backend: Backend) -> Self {
+        Self {
+            created: 0,
+            hostnames: Vec::new(),
+            matches,
+            traffic: None,
+            strip_path: false,
+            request_headers: HeaderEdits::default(),
+            buffer_size: 64 << 10,
+            backend,
+            timeouts: Timeouts::default(),
+            priority: Priority::default(),
+            retry: None,
+        }
+    }
 }
 
 /// A host name in lower case without a final dot.
@@ -177,6 +199,9 @@ pub struct Timeouts {
     /// From the request's head until the answer's head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Duration>,
+    /// From the sending of an attempt until the answer's head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_try: Option<Duration>,
     /// How long an answer's body may stand still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<Duration>,

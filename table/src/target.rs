@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::SecretText;
+use crate::{HealthChecks, SecretText};
 
 /// One place that requests can be sent to.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -33,6 +33,35 @@ pub struct Target {
     /// TLS settings; only used with [`Protocol::Https`].
     #[serde(default, skip_serializing_if = "Tls::is_default")]
     pub tls: Tls,
+    /// Checks that go before those of its pools, active and passive each for itself.
+    #[serde(default, skip_serializing_if = "HealthChecks::is_none")]
+    pub health_checks: HealthChecks,
+    /// The region that it is in, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The zone that it is in, where that is known; for one with discovered addresses, each says its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+}
+
+impl Target {
+    /// A Target with all else as it is where nothing is written.
+    pub fn new(host: impl Into<String>, port: u16, protocol: Protocol) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            discovered: false,
+            protocol,
+            path: String::new(),
+            state: TargetState::Enabled,
+            headers: Vec::new(),
+            credential: None,
+            tls: Tls::default(),
+            health_checks: HealthChecks::default(),
+            region: None,
+            zone: None,
+        }
+    }
 }
 
 /// The protocols spoken to a target.

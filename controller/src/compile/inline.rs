@@ -1,7 +1,7 @@
 //! Targets written in a Rule: a pool and its targets inside the route's entry.
 
 use sluicegate_crds::rule::InlineTarget;
-use sluicegate_table::{Connections, InlinePool, Level, Member, ObjectKey, Pool, Target, TargetState, Tls, Weight};
+use sluicegate_table::{InlinePool, Level, Member, ObjectKey, Pool, Target, Weight};
 
 use super::faults::Problems;
 use super::urls::{TargetUrl, target_url};
@@ -37,13 +37,7 @@ pub(super) fn pool(
         urls.into_iter().enumerate().map(|(position, url)| (key(rule, position), target(url))).collect();
     let members =
         targets.iter().zip(weights).map(|((key, _), weight)| Member { target: key.clone(), weight }).collect();
-    let pool = Pool {
-        algorithm,
-        levels: vec![Level { priority: PRIORITY, members }],
-        affinity: None,
-        connections: Connections::default(),
-        egress_proxy: None,
-    };
+    let pool = Pool::new(algorithm, vec![Level { priority: PRIORITY, members }]);
     Some(InlinePool { pool, targets })
 }
 
@@ -54,15 +48,5 @@ fn key(rule: &ObjectKey, position: usize) -> ObjectKey {
 
 fn target(url: TargetUrl) -> Target {
     let TargetUrl { protocol, host, port, path } = url;
-    Target {
-        host,
-        port,
-        discovered: false,
-        protocol,
-        path,
-        state: TargetState::Enabled,
-        headers: Vec::new(),
-        credential: None,
-        tls: Tls::default(),
-    }
+    Target { path, ..Target::new(host, port, protocol) }
 }

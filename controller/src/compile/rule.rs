@@ -66,6 +66,7 @@ pub(super) fn rule(
             crd::Priority::Normal => Priority::Normal,
             crd::Priority::Low => Priority::Low,
         },
+        retry: None,
     };
     match backend {
         _ if not_permitted => Verdict::NotPermitted,
@@ -108,6 +109,7 @@ fn stand_in(route: Route) -> Route {
         request_headers: HeaderEdits::default(),
         timeouts: Timeouts::default(),
         priority: Priority::default(),
+        retry: None,
         ..route
     }
 }
@@ -186,5 +188,5 @@ fn backend(key: &ObjectKey, spec: &RuleSpec, field: &FieldPath, problems: &mut P
 
 fn timeouts(written: Option<&crd::Timeouts>) -> Timeouts {
     let Some(written) = written else { return Timeouts::default() };
-    Timeouts { request: written.request.map(Duration::get), idle: written.idle.map(Duration::get) }
+    Timeouts { request: written.request.map(Duration::get), per_try: None, idle: written.idle.map(Duration::get) }
 }

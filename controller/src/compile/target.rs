@@ -44,10 +44,7 @@ pub(super) fn target(
     }
     let Place { host, port, discovered } = place?;
     Some(Target {
-        host,
-        port,
         discovered,
-        protocol: protocol(spec.protocol),
         path: path?,
         state: match spec.state {
             crd::TargetState::Enabled => TargetState::Enabled,
@@ -57,6 +54,7 @@ pub(super) fn target(
         headers,
         credential,
         tls,
+        ..Target::new(host, port, protocol(spec.protocol))
     })
 }
 

@@ -43,7 +43,8 @@ pub(super) fn upstream(spec: &UpstreamSpec, scope: Scope<'_>, problems: &mut Pro
     if problems.refused() {
         return None;
     }
-    Some(Pool { algorithm, levels: levels.into_iter().collect::<Option<_>>()?, affinity, connections, egress_proxy })
+    let levels = levels.into_iter().collect::<Option<_>>()?;
+    Some(Pool { affinity, connections, egress_proxy, ..Pool::new(algorithm, levels) })
 }
 
 /// What an Upstream names.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use http::header::{COOKIE, HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method};
 use sluicegate_table::{
-    Affinity, Algorithm, Connections, EndpointAddress, Endpoints, Level, Member, ObjectKey, Pool, Protocol, Target,
-    TargetState, Tls, Weight,
+    Affinity, Algorithm, EndpointAddress, Endpoints, Level, Member, ObjectKey, Pool, Protocol, Target, TargetState,
+    Weight,
 };
 
 use super::{Balancer, MemberIndex};
@@ -26,13 +26,7 @@ pub(super) struct Fixture {
 impl Fixture {
     /// A pool of one level with these weights.
     pub(super) fn new(algorithm: Algorithm, weights: &[u8]) -> Self {
-        let pool = Pool {
-            algorithm,
-            levels: Vec::new(),
-            affinity: None,
-            connections: Connections::default(),
-            egress_proxy: None,
-        };
+        let pool = Pool::new(algorithm, Vec::new());
         Self { pool, targets: Vec::new() }.level(1, weights)
     }
 
@@ -97,17 +91,7 @@ impl Fixture {
 }
 
 fn target() -> Target {
-    Target {
-        host: "127.0.0.1".into(),
-        port: 80,
-        discovered: false,
-        protocol: Protocol::Http,
-        path: String::new(),
-        state: TargetState::Enabled,
-        headers: Vec::new(),
-        credential: None,
-        tls: Tls::default(),
-    }
+    Target::new("127.0.0.1", 80, Protocol::Http)
 }
 
 /// What a request is made of.

@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use sluicegate_table::{Algorithm, ObjectKey, Pool};
@@ -15,7 +16,8 @@ use self::algorithm::{Because, Choice};
 use self::levels::{Common, Level};
 use self::sequence::{Run, Sequence};
 use self::states::State;
-use crate::endpoint::{TargetRuntime, places};
+use crate::endpoint::{InFlight, TargetRuntime, places};
+use crate::health::{Outcome, Probe};
 use crate::request::RequestView;
 
 mod affinity;
@@ -64,18 +66,29 @@ struct Member {
 }
 
 /// A picked member.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Picked {
     /// Which member.
     pub member: MemberIndex,
     /// A `Set-Cookie` value that the answer must carry (cookie affinity, new or moved client).
     pub set_cookie: Option<HeaderValue>,
+    /// The request is one that a half-open circuit breaker lets through.
+    pub probe: Option<Probe>,
 }
 
-/// No member may get the request.
+/// No member may get the request, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no usable target")]
-pub struct NoUsableTarget;
+pub enum NoUsableTarget {
+    /// None is there that was not tried.
+    #[error("no usable target")]
+    None,
+    /// Circuit breakers are open.
+    #[error("circuit breakers are open")]
+    Open,
+    /// All that would be usable asked not to be sent requests for a while.
+    #[error("the targets asked for a rest of {0:?}")]
+    Resting(Duration),
+}
 
 impl Balancer {
     /// A balancer over the members of `pool`: `targets` holds one entry per member of the entry, levels in order, `None`
@@ -124,15 +137,29 @@ impl Balancer {
         self.algorithm == Algorithm::LeastLatency
     }
 
+    /// Whether [`Self::judge`] wants to know what became of attempts; where it does not, nobody needs to find out.
+    pub fn judges(&self) -> bool {
+        false
+    }
+
+    /// How long an attempt may go without an answer's head before it is judged [`Outcome::Slow`].
+    pub fn slow_after(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Judges what became of an attempt of `in_flight` at `member`. The first judgement of an attempt up to its answer's head
+    /// counts; a [`Outcome::Reset`] in the answer's body counts besides.
+    pub fn judge(&self, _member: MemberIndex, _in_flight: &InFlight, _outcome: Outcome) {}
+
     /// Picks a member, passing over those already `tried` for this request.
     pub fn pick(&self, request: &RequestView<'_>, tried: &[MemberIndex]) -> Result<Picked, NoUsableTarget> {
-        let (level, choice) = self.choose(request, tried, Run::Real).ok_or(NoUsableTarget)?;
-        let member = level.candidates.get(choice.position).ok_or(NoUsableTarget)?.member;
+        let (level, choice) = self.choose(request, tried, Run::Real).ok_or(NoUsableTarget::None)?;
+        let member = level.candidates.get(choice.position).ok_or(NoUsableTarget::None)?.member;
         match &self.affinity {
             Some(affinity) if choice.because != Because::Affine => {
-                Ok(Picked { member, set_cookie: affinity.set_cookie(member, request.tls) })
+                Ok(Picked { member, set_cookie: affinity.set_cookie(member, request.tls), probe: None })
             }
-            _ => Ok(Picked { member, set_cookie: None }),
+            _ => Ok(Picked { member, set_cookie: None, probe: None }),
         }
     }
 

@@ -17,9 +17,7 @@ use sluicegate_controller::push::{Certificates, Server, Settings};
 use sluicegate_proxy::config::Controller;
 use sluicegate_proxy::receive::Current;
 use sluicegate_proxy::receive::channel::{Channel, ChannelSettings};
-use sluicegate_table::{
-    Algorithm, Backend, Connections, HeaderEdits, Match, ObjectKey, PathMatch, Pool, Priority, Route, Table, Timeouts,
-};
+use sluicegate_table::{Algorithm, Backend, Match, ObjectKey, PathMatch, Pool, Route, Table};
 use sluicegate_tests::certificates;
 use sluicegate_tests::wait::PATIENCE;
 use tempfile::TempDir;
@@ -239,29 +237,12 @@ pub(crate) fn route(path: &str) -> Arc<Route> {
         user_tiers: Vec::new(),
         user_segments: Vec::new(),
     };
-    Arc::new(Route {
-        created: 0,
-        hostnames: Vec::new(),
-        matches: vec![matching],
-        traffic: None,
-        strip_path: false,
-        request_headers: HeaderEdits::default(),
-        buffer_size: 0,
-        backend: Backend::Pool(key("pool")),
-        timeouts: Timeouts::default(),
-        priority: Priority::default(),
-    })
+    Arc::new(Route { buffer_size: 0, ..Route::new(vec![matching], Backend::Pool(key("pool"))) })
 }
 
 /// A pool without members.
 pub(crate) fn pool() -> Arc<Pool> {
-    Arc::new(Pool {
-        algorithm: Algorithm::RoundRobin,
-        levels: Vec::new(),
-        affinity: None,
-        connections: Connections::default(),
-        egress_proxy: None,
-    })
+    Arc::new(Pool::new(Algorithm::RoundRobin, Vec::new()))
 }
 
 /// A token that says when it ends.

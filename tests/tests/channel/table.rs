@@ -4,22 +4,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 use sluicegate_table::watch::{EntryId, EntryKind};
-use sluicegate_table::{Backend, Credential, Endpoints, PathMatch, Protocol, SecretText, Target, TargetState, Tls};
+use sluicegate_table::{Backend, Credential, Endpoints, PathMatch, Protocol, SecretText, Target};
 
 use crate::installation::{Controlled, key, pool, route};
 use crate::raw::Raw;
 
 fn target(secret: &str) -> Arc<Target> {
     Arc::new(Target {
-        host: "model".to_owned(),
-        port: 80,
         discovered: true,
-        protocol: Protocol::Http,
-        path: String::new(),
-        state: TargetState::default(),
-        headers: Vec::new(),
         credential: Some(Credential { header: "x-key".to_owned(), value: Some(SecretText::new(secret)) }),
-        tls: Tls::default(),
+        ..Target::new("model", 80, Protocol::Http)
     })
 }
 

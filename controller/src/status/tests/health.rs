@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sluicegate_crds::status::Reason;
 use sluicegate_crds::upstream::MemberStatus;
 use sluicegate_table::{
-    Algorithm, Connections, Credential, EndpointAddress, Endpoints, Level, Member, ObjectKey, Pool, Protocol, Table,
-    Target, TargetState, Tls, TrustRoots, Weight,
+    Algorithm, Credential, EndpointAddress, Endpoints, Level, Member, ObjectKey, Pool, Protocol, Table, Target,
+    TargetState, Tls, TrustRoots, Weight,
 };
 
 use super::fixture::{Fixture, accepted, after, id, refused, unhealthy, unresolved};
@@ -26,29 +26,13 @@ fn target(name: &str) -> ObjectId {
 }
 
 fn plain() -> Target {
-    Target {
-        host: "a.test".to_owned(),
-        port: 80,
-        discovered: false,
-        protocol: Protocol::Http,
-        path: String::new(),
-        state: TargetState::Enabled,
-        headers: Vec::new(),
-        credential: None,
-        tls: Tls::default(),
-    }
+    Target::new("a.test", 80, Protocol::Http)
 }
 
 fn pool(members: &[(&str, u8)]) -> Pool {
     let members =
         members.iter().map(|(name, weight)| Member { target: key(name), weight: Weight::try_from(*weight).unwrap() });
-    Pool {
-        algorithm: Algorithm::WeightedRoundRobin,
-        levels: vec![Level { priority: 1, members: members.collect() }],
-        affinity: None,
-        connections: Connections::default(),
-        egress_proxy: None,
-    }
+    Pool::new(Algorithm::WeightedRoundRobin, vec![Level { priority: 1, members: members.collect() }])
 }
 
 fn endpoints(addresses: &[&str]) -> Endpoints {

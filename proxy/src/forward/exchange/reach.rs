@@ -63,7 +63,7 @@ pub(super) async fn reach(
     request: &RequestView<'_>,
     upgrade: bool,
 ) -> Result<Reached, Refusal> {
-    let picked = routed.pool.balancer.pick(request, &[]).map_err(|_| Reason::NoHealthyTarget)?;
+    let mut picked = routed.pool.balancer.pick(request, &[]).map_err(|_| Reason::NoHealthyTarget)?;
     let member = routed.pool.member(picked.member).ok_or(Reason::NoHealthyTarget)?;
     let connections = snapshot.picked(&client.worker, route, routed.pool, picked.member, member);
     let deadline = routed.route.route.timeouts.request.map(|limit| client.worker.clock().deadline(limit));
@@ -73,7 +73,7 @@ pub(super) async fn reach(
             connections,
             checkout: Some(checkout),
             upgrade,
-            in_flight: InFlight::begin(&member.endpoint.load),
+            in_flight: InFlight::begin_as(&member.endpoint.load, picked.probe.take()),
             set_cookie: picked.set_cookie,
             deadline,
         });
@@ -104,7 +104,7 @@ impl Opening<'_> {
         loop {
             let member = self.routed.pool.member(picked.member).ok_or(Reason::NoHealthyTarget)?;
             let worker = &self.client.worker;
-            let in_flight = InFlight::begin(&member.endpoint.load);
+            let in_flight = InFlight::begin_as(&member.endpoint.load, picked.probe.take());
             let priority = self.routed.route.route.priority;
             let opened = if let Some(checkout) = connections.ready(self.upgrade) {
                 Ok(checkout)

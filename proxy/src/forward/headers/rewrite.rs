@@ -118,21 +118,15 @@ fn removable(name: &str) -> Result<HeaderName, UnusableHeaders> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-    use sluicegate_table::{Credential, Protocol, SecretText, TargetState, Tls};
+    use sluicegate_table::{Credential, Protocol, SecretText};
 
     use super::*;
 
     fn target(credential: Option<Credential>) -> Target {
         Target {
-            host: "api.example.com".into(),
-            port: 443,
-            discovered: false,
-            protocol: Protocol::Https,
-            path: String::new(),
-            state: TargetState::Enabled,
             headers: vec![("anthropic-version".into(), "2023-06-01".into())],
             credential,
-            tls: Tls::default(),
+            ..Target::new("api.example.com", 443, Protocol::Https)
         }
     }
 

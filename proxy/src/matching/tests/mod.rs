@@ -11,8 +11,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sluicegate_table::{
-    Backend, HeaderEdits, Hostname, LengthRange, Match, ObjectKey, PathMatch, Priority, Route, Share, Timeouts,
-    ValueMatch, ValueTest,
+    Backend, Hostname, LengthRange, Match, ObjectKey, PathMatch, Route, Share, ValueMatch, ValueTest,
 };
 
 use super::{Found, Matcher};
@@ -89,18 +88,7 @@ impl Request {
 
 /// A route without conditions but for its matches.
 pub(super) fn route(matches: Vec<Match>) -> Route {
-    Route {
-        created: 0,
-        hostnames: Vec::new(),
-        matches,
-        traffic: None,
-        strip_path: false,
-        request_headers: HeaderEdits::default(),
-        buffer_size: 1024,
-        backend: Backend::Pool(ObjectKey::new("default", "pool")),
-        timeouts: Timeouts::default(),
-        priority: Priority::Normal,
-    }
+    Route { buffer_size: 1024, ..Route::new(matches, Backend::Pool(ObjectKey::new("default", "pool"))) }
 }
 
 /// `=/exact`, `~regular expression`, or a prefix or glob.

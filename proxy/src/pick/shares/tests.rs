@@ -166,7 +166,7 @@ fn without_an_address_the_next_level_is_used_and_then_nothing() {
         assert_eq!(balancer.members[0].state, State::NoAddress);
         assert_eq!(pick(&balancer), 1);
         fixture.addresses(1, []);
-        assert_eq!(fixture.balancer().pick(&Client::default().view(), &[]), Err(NoUsableTarget));
+        assert_eq!(fixture.balancer().pick(&Client::default().view(), &[]), Err(NoUsableTarget::None));
         // And back.
         fixture.addresses(0, [7]);
         assert_eq!(pick(&fixture.balancer()), 0);
