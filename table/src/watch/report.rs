@@ -61,6 +61,13 @@ pub struct EndpointReport {
     pub address: Option<SocketAddr>,
     /// Its state.
     pub state: EndpointState,
+    /// Why it is [`EndpointState::Unhealthy`]. `None` of releases that do not say, or name a reason that this one does not
+    /// know.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_understood")]
+    pub reason: Option<UnhealthyReason>,
+    /// Its circuit breaker; `None`: it has none, or the release does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_understood")]
+    pub breaker: Option<BreakerState>,
 }
 
 /// The states of an endpoint.
@@ -76,6 +83,37 @@ pub enum EndpointState {
     Disabled,
 }
 
+/// Why an endpoint gets no requests while others do. Where several hold, the first of them in this order is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+pub enum UnhealthyReason {
+    /// Its circuit breaker is open, or lets only probes through.
+    CircuitOpen,
+    /// It asked for a rest, by an answer with `Retry-After`.
+    Resting,
+    /// Real requests failed.
+    Ejected,
+    /// Active checks fail.
+    FailedChecks,
+    /// No active check has succeeded yet, and too few have failed to tell.
+    NotChecked,
+}
+
+/// The states of a circuit breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+pub enum BreakerState {
+    /// Requests go through.
+    Closed,
+    /// None does.
+    Open,
+    /// A few do, to find out.
+    HalfOpen,
+}
+
+/// A value, where this release understands it.
+fn if_understood<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
 /// The items of a list that this release understands.
 fn understood<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let items = Vec::<Value>::deserialize(deserializer)?;
@@ -86,20 +124,25 @@ fn understood<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::{EndpointState, Report};
+    use super::{BreakerState, EndpointReport, EndpointState, Report, UnhealthyReason};
 
     #[test]
     fn what_a_newer_proxy_says_is_read_as_far_as_it_is_understood() {
         let text = r#"{"applied":"abc.7","ready":true,"weather":"fine",
             "refused":[{"kind":"Mirror","key":"a/b","reason":"?"},{"kind":"Route","key":"a/b","reason":"no such field"}],
-            "endpoints":[{"target":"a/t","state":"Resting"},{"target":"a/u","state":"Unhealthy","since":1}]}"#;
+            "endpoints":[{"target":"a/t","state":"Resting"},{"target":"a/u","state":"Unhealthy","since":1},
+                {"target":"a/v","state":"Unhealthy","reason":"Tired","breaker":"Melted"},
+                {"target":"a/w","state":"Unhealthy","reason":"CircuitOpen","breaker":"HalfOpen"}]}"#;
         let report: Report = serde_json::from_str(text).unwrap();
         assert_eq!(report.applied.unwrap().to_string(), "abc.7");
         assert_eq!(report.refused.iter().map(|refusal| refusal.id.to_string()).collect::<Vec<_>>(), ["Route a/b"]);
+        let told = |endpoint: &EndpointReport| (endpoint.target.name.clone(), endpoint.reason, endpoint.breaker);
+        let open = (Some(UnhealthyReason::CircuitOpen), Some(BreakerState::HalfOpen));
         assert_eq!(
-            report.endpoints.iter().map(|endpoint| endpoint.state).collect::<Vec<_>>(),
-            [EndpointState::Unhealthy]
+            report.endpoints.iter().map(told).collect::<Vec<_>>(),
+            [("u".to_owned(), None, None), ("v".to_owned(), None, None), ("w".to_owned(), open.0, open.1)]
         );
+        assert!(report.endpoints.iter().all(|endpoint| endpoint.state == EndpointState::Unhealthy));
         assert!(report.ready);
     }
 

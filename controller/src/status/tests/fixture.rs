@@ -289,6 +289,8 @@ pub(super) fn unhealthy(name: &str, address: Option<&str>) -> EndpointReport {
         target: ObjectKey::new("team", name),
         address: address.map(|address| address.parse().unwrap()),
         state: sluicegate_table::watch::EndpointState::Unhealthy,
+        reason: None,
+        breaker: None,
     }
 }
 
