@@ -20,6 +20,7 @@ class Task:
     room: object
     backend: int
     rules: int
+    guarded: bool
     workers: int
     clear: int
     h2c: int
@@ -31,9 +32,9 @@ class Task:
         return [f"/app-{number}/" for number in range(self.rules)]
 
 
-def start(name, setting, backend, on, rules=10):
-    """Starts a proxy on the given cores, one worker a core. Its ports are in `task`."""
-    task = Task(setting, setting.room(name), backend, rules, len(on), *free_ports(4))
+def start(name, setting, backend, on, rules=10, guarded=False):
+    """Starts a proxy on the given cores, one worker a core. Its ports are in `task`. `guarded`: ready for targets that fail."""
+    task = Task(setting, setting.room(name), backend, rules, guarded, len(on), *free_ports(4))
     process = Process(TITLES[name], ALL[name].command(task), on, task.room / "log", [task.clear, task.tls])
     process.task = task
     process.proxy = name

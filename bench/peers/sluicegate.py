@@ -9,14 +9,18 @@ spec: {{host: 127.0.0.1, port: {backend}}}
 apiVersion: sluicegate.dev/v1alpha1
 kind: Upstream
 metadata: {{name: pool}}
-spec: {{targets: [{{name: backend}}]}}
+spec: {{targets: [{{name: backend}}]{guards}}}
 """
+
+#: Everything that is there for targets that fail.
+POOL_GUARDS = ", healthChecks: {active: {interval: 1s, timeout: 1s}, passive: {}}, circuitBreaker: {minimumSuccessPercent: 95}"
+RULE_GUARDS = ", retry: {attempts: 3}, timeouts: {request: 30s, perTry: 10s}"
 
 RULE = """---
 apiVersion: sluicegate.dev/v1alpha1
 kind: Rule
 metadata: {{name: {name}}}
-spec: {{upstream: pool, matches: [{{path: {{value: {path}}}}}]}}
+spec: {{upstream: pool, matches: [{{path: {{value: {path}}}}}]{guards}}}
 """
 
 CONFIG = """
@@ -34,10 +38,10 @@ def command(task):
     """Writes manifests and configuration and says how to start it."""
     # One port of it tells the protocols apart itself.
     task.h2c = task.clear
-    rules = (RULE.format(name=prefix.strip("/"), path=prefix.rstrip("/")) for prefix in task.prefixes())
+    rules = (RULE.format(name=prefix.strip("/"), path=prefix.rstrip("/"), guards=RULE_GUARDS if task.guarded else "") for prefix in task.prefixes())
     folder = task.room / "manifests"
     folder.mkdir()
-    (folder / "pool.yaml").write_text(POOL.format(**vars(task)))
+    (folder / "pool.yaml").write_text(POOL.format(**vars(task), guards=POOL_GUARDS if task.guarded else ""))
     (folder / "rules.yaml").write_text("".join(rules))
     (folder / "sluicegate.yaml").write_text(CONFIG.format(**vars(task)))
     return [task.setting.tools.programs["sluicegate"], "run", folder]

@@ -1,5 +1,6 @@
 """The scenarios by name. Each takes the setting and gives a section of the report."""
 
+from .guards import guards
 from .memory import growth, idle
 from .latency import p99
 from .section import CannotMeasure, Section
@@ -16,6 +17,7 @@ ALL = {
     "upload": upload,
     "tls": tls,
     "rules": rules,
+    "guards": guards,
     "workers": workers,
     "sse": sse,
     "idle": idle,
