@@ -100,14 +100,14 @@ pub async fn run(client: Client, config: Config, place: Place, stop: impl Future
     let (audience, account) = (&config.channel.audience, &config.proxies.service_account);
     let authenticator = Authenticator::new(reviewer, audience, &place.namespace, account, Clock::default());
     let settings = Settings::new(config.channel.address);
-    let _channel =
+    let mut channel =
         Server::start(&settings, published, Arc::clone(&fleet), leadership.clone(), authenticator, &certificates)
             .await?;
 
     let (cluster, batches) = Cluster::start(&client, &place.namespace, &config);
     let cluster = Arc::new(cluster);
     let (verdicts, said) = mpsc::unbounded_channel();
-    let _writer = Writer::over_cluster(&client, &place.pod, cluster, said, fleet, leadership.clone());
+    let mut writer = Writer::over_cluster(&client, &place.pod, cluster, said, fleet, leadership.clone());
     let claims = Claims::new(&config.hostnames)?;
     let sources = observed.clone();
     let making = Making { claims, leadership, duty: Duty::Waits, published: publish, verdicts, observed };
@@ -118,7 +118,9 @@ pub async fn run(client: Client, config: Config, place: Place, stop: impl Future
         let mut over = pin!(async {
             tokio::select! {
                 () = stop => {}
-                part = tasks.join_next() => ended = part,
+                part = tasks.join_next() => ended = Some(part.and_then(Result::err)),
+                error = channel.ended() => ended = Some(error),
+                error = writer.ended() => ended = Some(error),
             }
         });
         // Who has nothing to publish must not lead: another one may have.
@@ -134,7 +136,7 @@ pub async fn run(client: Client, config: Config, place: Place, stop: impl Future
     }
     match ended {
         None => Ok(()),
-        Some(part) => Err(RunError::Ended(part.err())),
+        Some(error) => Err(RunError::Ended(error)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::authenticate::Authenticator;
@@ -56,7 +56,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: JoinSet<()>,
 }
 
 impl Server {
@@ -76,9 +76,15 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let (encoded, wire) = watch::channel(Arc::new(Wire::default()));
         let shared = Shared { wire, fleet, leadership, authenticator, heartbeat: settings.heartbeat };
-        let encoding = tokio::spawn(encode(published, encoded));
-        let serving = tokio::spawn(connections::serve(listener, tls, Arc::new(shared)));
-        Ok(Self { address, tasks: vec![encoding, serving] })
+        let mut tasks = JoinSet::new();
+        tasks.spawn(encode(published, encoded));
+        tasks.spawn(connections::serve(listener, tls, Arc::new(shared)));
+        Ok(Self { address, tasks })
+    }
+
+    /// Returns when a part of it ends, which none does by itself: what it panicked with.
+    pub async fn ended(&mut self) -> Option<JoinError> {
+        self.tasks.join_next().await.and_then(Result::err)
     }
 
     /// Where it listens.
@@ -88,19 +94,7 @@ impl Server {
 
     /// Ends it, and returns when its address is free.
     pub async fn stop(mut self) {
-        for task in std::mem::take(&mut self.tasks) {
-            task.abort();
-            // It ends as told, or had ended.
-            let _ = task.await;
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.tasks.shutdown().await;
     }
 }
 
@@ -116,5 +110,22 @@ async fn encode(mut published: watch::Receiver<Published>, encoded: watch::Sende
             // Nothing new can come; what there is stays.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_panics_is_noticed_while_the_others_go_on() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(std::future::pending());
+        tasks.spawn(async { panic!("a fault") });
+        let mut server = Server { address: ([127, 0, 0, 1], 0).into(), tasks };
+        assert!(server.ended().await.unwrap().is_panic());
+        server.stop().await;
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::Client;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tracing::{debug, warn};
 
@@ -52,6 +52,11 @@ impl Writer {
     /// Starts it.
     pub fn start<S: Store, E: EventSink>(inputs: Inputs<S, E>) -> Self {
         Self(tokio::spawn(run(inputs)))
+    }
+
+    /// Returns when it ends, which it does not by itself: what it panicked with.
+    pub async fn ended(&mut self) -> Option<JoinError> {
+        (&mut self.0).await.err()
     }
 
     /// Starts it over a cluster. `pod`: this controller's.
