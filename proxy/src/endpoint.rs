@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sluicegate_table::{Endpoints, ObjectKey, Target};
 
-use crate::health::Probe;
+use crate::health::{EndpointHealth, Probe, Shared};
 use crate::pick::least_latency::PeakEwma;
 
 /// A Target at run time: its entry, and where it is.
@@ -43,6 +43,7 @@ impl TargetRuntime {
         target: &Arc<Target>,
         addresses: Option<&Arc<Endpoints>>,
         last: Option<&Arc<Self>>,
+        health: &Arc<Shared>,
     ) -> Arc<Self> {
         let addresses = addresses.filter(|_| target.discovered);
         if let Some(last) = last
@@ -52,8 +53,8 @@ impl TargetRuntime {
             return Arc::clone(last);
         }
         let endpoint = |address: Option<SocketAddr>| {
-            let before = last.and_then(|last| last.endpoint(address));
-            let load = before.map_or_else(|| Arc::new(Load::default()), |before| Arc::clone(&before.load));
+            let before = last.and_then(|last| last.endpoint(address)).filter(|before| before.is_at(target));
+            let load = before.map_or_else(|| Arc::new(Load::new(health)), |before| Arc::clone(&before.load));
             Arc::new(Endpoint { key: key.clone(), address, target: Arc::clone(target), load })
         };
         let endpoints = if target.discovered {
@@ -72,6 +73,13 @@ impl TargetRuntime {
     }
 }
 
+impl Endpoint {
+    /// Whether `target` leads to the same place: what is known of another host says nothing about this one.
+    fn is_at(&self, target: &Target) -> bool {
+        self.address.is_some() || (&self.target.host, self.target.port) == (&target.host, target.port)
+    }
+}
+
 /// The places of a member of a pool in lists of endpoints: one for each endpoint of its Target, and one that is empty where
 /// there is none. All lists are made by this, so that a position means the same in each.
 pub(crate) fn places(target: Option<&Arc<TargetRuntime>>) -> impl Iterator<Item = Option<&Arc<Endpoint>>> {
@@ -82,16 +90,35 @@ pub(crate) fn places(target: Option<&Arc<TargetRuntime>>) -> impl Iterator<Item 
 
 /// What all workers share about an endpoint: atomics only. Each has cache lines of its own (two, as processors fetch them
 /// in pairs), so that requests to one endpoint do not slow down those to another.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct Load {
     in_flight: AtomicU32,
     picked: AtomicBool,
     /// The time to the answer's head.
     pub(crate) latency: PeakEwma,
+    health: Arc<EndpointHealth>,
+}
+
+impl Default for Load {
+    /// That of an endpoint on its own.
+    fn default() -> Self {
+        Self::new(&Arc::default())
+    }
 }
 
 impl Load {
+    /// The load of a new endpoint, whose health has `shared` in common with that of others.
+    pub fn new(shared: &Arc<Shared>) -> Self {
+        let (in_flight, picked) = (AtomicU32::new(0), AtomicBool::new(false));
+        Self { in_flight, picked, latency: PeakEwma::default(), health: EndpointHealth::new(shared) }
+    }
+
+    /// The endpoint's health.
+    pub fn health(&self) -> &Arc<EndpointHealth> {
+        &self.health
+    }
+
     /// Requests in flight: from the pick until the end of the answer's body.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
@@ -161,7 +188,7 @@ mod tests {
         let listed: Vec<_> = addresses.iter().map(|address| json!({ "address": address })).collect();
         let addresses: Arc<Endpoints> = serde_json::from_value(json!({ "addresses": listed })).unwrap();
         let target: Arc<Target> = serde_json::from_value(target.clone()).unwrap();
-        TargetRuntime::shared_or_new(&ObjectKey::new("default", "t"), &target, Some(&addresses), last)
+        TargetRuntime::shared_or_new(&ObjectKey::new("default", "t"), &target, Some(&addresses), last, &Arc::default())
     }
 
     #[test]

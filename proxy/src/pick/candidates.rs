@@ -5,12 +5,15 @@ use std::time::Instant;
 
 use super::MemberIndex;
 use crate::endpoint::Load;
+use crate::health::CheckState;
 
 /// An endpoint of a usable member. Kept flat and small, since algorithms walk over these.
 #[derive(Debug)]
 pub(crate) struct Candidate {
     /// What is known of its load.
     pub(crate) load: Arc<Load>,
+    /// What active checks say of it; `None`: there are none.
+    pub(crate) check: Option<Arc<CheckState>>,
     /// Which member of the pool it is.
     pub(crate) member: MemberIndex,
     /// Its part of its Target's weight, above 0: the whole, where the Target has one endpoint.

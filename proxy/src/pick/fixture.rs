@@ -39,7 +39,13 @@ impl Fixture {
         });
         let level = Level { priority, members: members.collect() };
         for member in &level.members {
-            self.targets.push(Some(TargetRuntime::shared_or_new(&member.target, &Arc::new(target()), None, None)));
+            self.targets.push(Some(TargetRuntime::shared_or_new(
+                &member.target,
+                &Arc::new(target()),
+                None,
+                None,
+                &Arc::default(),
+            )));
         }
         self.pool.levels.push(level);
         self
@@ -70,7 +76,7 @@ impl Fixture {
     fn replace(&mut self, member: usize, target: Target, addresses: Option<&Arc<Endpoints>>) {
         let key = ObjectKey::new("default", format!("t{member}"));
         let last = self.targets[member].take();
-        let new = TargetRuntime::shared_or_new(&key, &Arc::new(target), addresses, last.as_ref());
+        let new = TargetRuntime::shared_or_new(&key, &Arc::new(target), addresses, last.as_ref(), &Arc::default());
         self.targets[member] = Some(new);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluicegate_table::{Algorithm as AlgorithmName, Level as LevelEntry};
+use sluicegate_table::{Algorithm as AlgorithmName, HealthChecks, Level as LevelEntry};
 
 use super::MemberIndex;
 use super::affinity::{Affinity, Anchors};
@@ -32,6 +32,8 @@ pub(crate) struct Level {
 pub(crate) struct Common<'a> {
     pub(crate) algorithm: AlgorithmName,
     pub(crate) affinity: Option<&'a Affinity>,
+    /// Those of Targets go before.
+    pub(crate) health_checks: &'a HealthChecks,
 }
 
 impl Level {
@@ -56,7 +58,10 @@ impl Level {
                 let member = MemberIndex(next);
                 next += 1;
                 let Some(endpoint) = endpoint.filter(|_| usable) else { continue };
-                candidates.push(Candidate { load: Arc::clone(&endpoint.load), member, weight: weight as f32 });
+                let load = Arc::clone(&endpoint.load);
+                let settings = endpoint.target.health_checks.active.as_ref().or(common.health_checks.active.as_ref());
+                let check = settings.map(|settings| load.health().check(settings));
+                candidates.push(Candidate { load, check, member, weight: weight as f32 });
                 endpoints.push(endpoint.as_ref());
             }
             let positions = first..candidates.len();

@@ -17,7 +17,7 @@ use self::levels::{Common, Level};
 use self::sequence::{Run, Sequence};
 use self::states::State;
 use crate::endpoint::{InFlight, TargetRuntime, places};
-use crate::health::{Outcome, Probe};
+use crate::health::{CheckState, Outcome, Probe};
 use crate::request::RequestView;
 
 mod affinity;
@@ -116,7 +116,8 @@ impl Balancer {
         }
         let ids = || members.iter().map(|member| affinity::endpoint_id(&member.key, member.address));
         let affinity = pool.affinity.as_ref().map(|affinity| Affinity::new(affinity, ids()));
-        let common = Common { algorithm: pool.algorithm, affinity: affinity.as_ref() };
+        let common =
+            Common { algorithm: pool.algorithm, affinity: affinity.as_ref(), health_checks: &pool.health_checks };
         let level = |(entry, targets, first): (&sluicegate_table::Level, _, _)| {
             let sequence = previous.and_then(|previous| previous.sequence(entry.priority)).unwrap_or_default();
             Level::new(entry, targets, first, common, sequence)
@@ -135,6 +136,12 @@ impl Balancer {
     /// records; where they do not, nobody needs to look at the clock for them.
     pub fn compares_latency(&self) -> bool {
         self.algorithm == Algorithm::LeastLatency
+    }
+
+    /// The active checks that its members want: those that may get requests as far as the table says.
+    pub fn checks(&self) -> impl Iterator<Item = (MemberIndex, &Arc<CheckState>)> {
+        let candidates = self.levels.iter().flat_map(|level| &level.candidates);
+        candidates.filter_map(|candidate| Some((candidate.member, candidate.check.as_ref()?)))
     }
 
     /// Whether [`Self::judge`] wants to know what became of attempts; where it does not, nobody needs to find out.

@@ -120,7 +120,7 @@ impl Edited {
         let Some(target) = next.table.targets.get(key) else {
             return next.targets.remove(key).is_some();
         };
-        let now = TargetRuntime::shared_or_new(key, target, next.table.endpoints.get(key), last);
+        let now = TargetRuntime::shared_or_new(key, target, next.table.endpoints.get(key), last, &next.health);
         if last.is_some_and(|last| Arc::ptr_eq(last, &now)) {
             return false;
         }
@@ -160,7 +160,7 @@ impl Edited {
         let next = &mut self.snapshot;
         let Some((index, route)) = next.numbers.get(key).copied().zip(next.table.routes.get(key)) else { return };
         let last = next.routes.get(index.0).cloned();
-        let now = RouteRuntime::shared_or_new(key, route, &next.table, &next.pools, last.as_ref());
+        let now = RouteRuntime::shared_or_new(key, route, next, last.as_ref());
         if last.as_ref().is_some_and(|last| Arc::ptr_eq(last, &now)) {
             return;
         }

@@ -15,6 +15,7 @@ use super::pool::PoolRuntime;
 use super::references::References;
 use crate::endpoint::TargetRuntime;
 use crate::forward::headers::{HeaderRewrite, UnusableHeaders};
+use crate::health::Shared;
 use crate::matching::{Matcher, RouteIndex};
 use crate::slots::Slots;
 
@@ -23,6 +24,8 @@ use crate::slots::Slots;
 pub struct Snapshot {
     /// The table that it serves: what it was built from, but for the entries that were refused.
     pub table: Arc<Table>,
+    /// What the health of its endpoints has in common, in all versions of the table.
+    pub health: Arc<Shared>,
     /// The index over the routes.
     pub matcher: Matcher,
     pub(super) routes: Slots<Arc<RouteRuntime>>,
@@ -95,15 +98,14 @@ impl RouteRuntime {
     pub(super) fn shared_or_new(
         key: &ObjectKey,
         route: &Arc<Route>,
-        table: &Table,
-        pools: &OrdMap<ObjectKey, Arc<PoolRuntime>>,
+        next: &Snapshot,
         last: Option<&Arc<Self>>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let pool = match &route.backend {
-            Backend::Pool(pool) => pools.get(pool).cloned(),
+            Backend::Pool(pool) => next.pools.get(pool).cloned(),
             Backend::Invalid => None,
-            Backend::Inline(inline) => Some(inline_pool(key, inline, table, last.and_then(|last| last.pool.as_ref()))),
+            Backend::Inline(inline) => Some(inline_pool(key, inline, next, last.and_then(|last| last.pool.as_ref()))),
         };
         let same_pool = |last: &Self| match (&last.pool, &pool) {
             (Some(last), Some(now)) => Arc::ptr_eq(last, now),
@@ -126,13 +128,19 @@ impl RouteRuntime {
 fn inline_pool(
     rule: &ObjectKey,
     inline: &InlinePool,
-    table: &Table,
+    next: &Snapshot,
     last: Option<&Arc<PoolRuntime>>,
 ) -> Arc<PoolRuntime> {
     let find = |key: &ObjectKey| {
         let (_, target) = inline.targets.iter().find(|(name, _)| name == key)?;
         let last = last.and_then(|last| last.target(key));
-        Some(TargetRuntime::shared_or_new(key, &Arc::new(target.clone()), table.endpoints.get(key), last))
+        Some(TargetRuntime::shared_or_new(
+            key,
+            &Arc::new(target.clone()),
+            next.table.endpoints.get(key),
+            last,
+            &next.health,
+        ))
     };
     PoolRuntime::shared_or_new(rule, &Arc::new(inline.pool.clone()), find, last)
 }

@@ -39,6 +39,7 @@ fn homes(members: &[Member], tried: &[MemberIndex]) -> Vec<u32> {
         .enumerate()
         .map(|(at, (_, weight))| Candidate {
             load: Arc::new(Load::default()),
+            check: None,
             member: MemberIndex(at as u32),
             weight: *weight as f32,
         })
@@ -134,8 +135,9 @@ fn joining_by_percentages_moves_about_a_share() {
 fn the_whole_ring_is_covered() {
     let members = equal(2);
     let ring = ring(&members);
-    let candidates: Vec<Candidate> =
-        (0..2).map(|at| Candidate { load: Arc::new(Load::default()), member: MemberIndex(at), weight: 1.0 }).collect();
+    let candidates: Vec<Candidate> = (0..2)
+        .map(|at| Candidate { load: Arc::new(Load::default()), check: None, member: MemberIndex(at), weight: 1.0 })
+        .collect();
     let among = Candidates { all: &candidates, tried: &[], now: Instant::now() };
     assert!((0..100_000_u64).all(|key| ring.find(key, free(&among)).is_some()));
     assert!(ring.points.is_sorted_by_key(|point| point.hash));
