@@ -1,10 +1,13 @@
 //! What users write: the kinds `Upstream`, `Target` and `Rule` of `sluicegate.dev/v1alpha1`.
 //!
-//! One file per kind. The Rust types are the single source: their doc comments are the text of `kubectl explain`, their
+//! One file per kind, and one for each part that stands by itself. The Rust types are the single source: their doc comments are the text of `kubectl explain`, their
 //! attributes the structural schema and its CEL rules, and `crds/*.yaml`, the chart of the definitions and the reference
 //! pages are generated from them.
 
+pub mod breaker;
 pub mod definitions;
+pub mod health;
+pub mod retry;
 pub mod rule;
 pub mod scalars;
 mod shapes;

@@ -15,6 +15,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::retry::Retry;
 use crate::scalars::{Duration, Percent, Size};
 use crate::shapes;
 
@@ -74,7 +75,8 @@ pub struct RuleSpec {
     /// Changes to the request's headers before it is sent on, in the order `remove`, `set`, `add`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_headers: Option<HeaderEdits>,
-    /// How much of a request's body may be read ahead and kept, to find the model or the conversation in it. Left out: 1Mi.
+    /// How much of a request's body may be read ahead and kept, to find the model or the conversation in it and to send it
+    /// again. A larger body is not tried again once it has been sent. Left out: 1Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer_size: Option<Size>,
     /// The name of an Upstream in this namespace. Exactly one of `upstream` and `targets`.
@@ -91,6 +93,10 @@ pub struct RuleSpec {
     /// Time limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Timeouts>,
+    /// When and how a request is tried again. `{}` has the defaults. Left out: only what was never sent is tried elsewhere,
+    /// and where the Upstream has several priority levels, an idempotent request goes on to the next level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// Who gets a free connection first while requests wait for one: `Critical` before `High`, `High` before `Normal`,
     /// `Normal` before `Low`.
     #[serde(default)]
@@ -275,13 +281,20 @@ pub struct InlineTarget {
 }
 
 /// Time limits.
-#[derive(JsonSchema, Deserialize, Serialize, Clone, Debug, Default, PartialEq)]
+#[derive(KubeSchema, Deserialize, Serialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(validation = Rule::new(
+    "!has(self.perTry) || !has(self.request) || duration(self.perTry) <= duration(self.request)"
+    ).message("perTry is above request: the request would end first").field_path(".perTry"))]
 #[serde(rename_all = "camelCase")]
 pub struct Timeouts {
     /// How long it may take from the request's head until the head of the target's answer; then the answer is 504. Left out:
     /// no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Duration>,
+    /// How long it may take from the sending of an attempt until the head of its answer; then it is tried again where `retry`
+    /// allows it, or else the answer is 504. Left out: no limit but `request`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_try: Option<Duration>,
     /// How long the answer's body may stand still; then the connection is closed. Left out: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<Duration>,

@@ -1,19 +1,24 @@
-//! Scalars that users write as strings: durations (`1m30s`), sizes (`10Mi`) and percentages (`0.1`).
+//! Scalars that users write as strings: durations (`1m30s`), sizes (`10Mi`), percentages (`0.1`),
+//! multipliers (`1.5`) and statuses (`500-599`).
 //!
 //! They are parsed where they are read, so that no later stage meets a malformed one. Each type's schema accepts exactly
 //! the texts that its parser accepts; a property test holds the two together.
 
 mod duration;
+mod multiplier;
 mod percent;
 mod size;
+mod statuses;
 #[cfg(test)]
 mod tests;
 
 use serde::Deserialize;
 
 pub use duration::{Duration, NotADuration};
+pub use multiplier::{Multiplier, NotAMultiplier};
 pub use percent::{NotAPercent, Percent};
 pub use size::{NotASize, Size};
+pub use statuses::{NotStatuses, Statuses};
 
 /// What `x-kubernetes-int-or-string` lets through.
 #[derive(Deserialize)]

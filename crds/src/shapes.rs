@@ -197,14 +197,67 @@ pub(crate) fn query_matches(generator: &mut SchemaGenerator) -> Schema {
 
 /// Request methods.
 pub(crate) fn methods(_: &mut SchemaGenerator) -> Schema {
-    let method = json!({
-        "type": "string", "minLength": 1, "maxLength": 32,
+    set_of(&method_value(&[]), 16)
+}
+
+/// The method of a request that Sluicegate makes itself.
+pub(crate) fn method(_: &mut SchemaGenerator) -> Schema {
+    let no_tunnel = rule("self != 'CONNECT'", "CONNECT asks for a tunnel: write GET or HEAD");
+    Schema::try_from(method_value(&[no_tunnel])).unwrap_or_default()
+}
+
+fn method_value(more_rules: &[Value]) -> Value {
+    let mut rules =
+        vec![rule("self.matches(\"^[A-Z][A-Z0-9_-]*$\")", "methods are written in capital letters, such as GET")];
+    rules.extend_from_slice(more_rules);
+    json!({"type": "string", "minLength": 1, "maxLength": 32, "x-kubernetes-validations": rules})
+}
+
+/// The path and query of a request that Sluicegate makes itself.
+pub(crate) fn request_target(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 1024,
         "x-kubernetes-validations": [rule(
-            "self.matches(\"^[A-Z][A-Z0-9_-]*$\")",
-            "methods are written in capital letters, such as GET",
+            &format!("self.matches(\"^{}+([?]([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{{2}})*)?$\")", path!()),
+            "must begin with / and be a URL's path, with a query if need be, without #; escape other characters as %20",
+        )],
+    })
+}
+
+/// The value of a `Host` header.
+pub(crate) fn authority(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 260,
+        "x-kubernetes-validations": [rule(
+            &format!("self.matches(\"^({}|\\\\[[0-9A-Fa-f:.]+\\\\])(:{})?$\")", host_name!(), port!()),
+            "must be a host name, and a port if need be, such as api.example.com or localhost:8080",
+        )],
+    })
+}
+
+/// Globs that requests' paths are compared with.
+pub(crate) fn path_globs(_: &mut SchemaGenerator) -> Schema {
+    let glob = json!({
+        "type": "string", "minLength": 1, "maxLength": 1024,
+        "x-kubernetes-validations": [rule(
+            &format!("self.startsWith('/') && self.matches('{REQUEST_PATH}')"),
+            "a path begins with / and has no ? and no #; spaces and characters outside ASCII are written as %20",
+        ), rule(
+            "!self.matches('/([.]|%2[Ee]){1,2}(/|$)')",
+            "requests' paths have no . and .. elements any more when they are compared: write the path without them",
+        ), rule(
+            "!self.matches('[*][*]|[{}]')",
+            "only * is special in a glob, and once: at the end it takes any text",
         )],
     });
-    set_of(&method, 16)
+    set_of(&glob, 32)
+}
+
+/// A region or zone, as labels of Kubernetes name it.
+pub(crate) fn topology_label(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+    })
 }
 
 /// Names of models, with a star at the end for any text.

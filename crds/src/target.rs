@@ -14,6 +14,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::health::HealthChecks;
 use crate::shapes;
 use crate::status::State;
 
@@ -93,6 +94,17 @@ pub struct TargetSpec {
     /// How TLS is spoken; with protocol HTTPS only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TargetTls>,
+    /// How the health of this target is found out, active and passive each in place of those of the Upstreams that list it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_checks: Option<HealthChecks>,
+    /// The region that the target is in, such as us-east-1; a label of its metrics.
+    #[schemars(schema_with = "shapes::topology_label")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The zone that the target is in, such as us-east-1a; a label of its metrics. The pods behind a Service say their own.
+    #[schemars(schema_with = "shapes::topology_label")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// A port of a Service in this namespace.

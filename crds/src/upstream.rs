@@ -13,6 +13,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::breaker::CircuitBreaker;
+use crate::health::HealthChecks;
 use crate::scalars::Duration;
 use crate::shapes;
 use crate::status::State;
@@ -73,6 +75,16 @@ pub struct UpstreamSpec {
     /// for targets with HTTPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress_proxy: Option<EgressProxy>,
+    /// How the health of the targets is found out. A Target's own checks go before these, active and passive each for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_checks: Option<HealthChecks>,
+    /// What keeps requests from a target that fails, and what callers get where none is left. `{}` has the defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// How long a target that joins others takes to get its whole share: it begins with a tenth of it. Left out: it gets
+    /// all of it at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<Duration>,
 }
 
 /// The balancing algorithms.

@@ -27,7 +27,7 @@ pub struct Route {
     /// Changes to the request's headers.
     #[serde(default)]
     pub request_headers: HeaderEdits,
-    /// How much of a body may be read ahead of forwarding.
+    /// How much of a body may be read ahead of forwarding, and be kept for another attempt.
     pub buffer_size: BodySize,
     /// Where requests go.
     pub backend: Backend,
@@ -43,7 +43,10 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route of every host with all else as it is where nothing is written, reading ahead 64 KiB.
+    /// How much of a body may be read ahead where nothing is written: 1 MiB.
+    pub const BUFFER_SIZE: BodySize = 1 << 20;
+
+    /// A route of every host with all else as it is where nothing is written.
     pub fn new(matches: Vec<Match>, backend: Backend) -> Self {
         Self {
             created: 0,
@@ -52,7 +55,7 @@ impl Route {
             traffic: None,
             strip_path: false,
             request_headers: HeaderEdits::default(),
-            buffer_size: 64 << 10,
+            buffer_size: Self::BUFFER_SIZE,
             backend,
             timeouts: Timeouts::default(),
             priority: Priority::default(),

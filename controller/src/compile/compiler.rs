@@ -16,6 +16,7 @@ use sluicegate_table::watch::{EntryId, EntryKind};
 use sluicegate_table::{Endpoints, Entries, ObjectKey, Pool, Route, Table};
 
 use super::entries::{Closed, Ledger, Made, OfKind, Otherwise, Verdict, put};
+use super::fallbacks::Fallbacks;
 use super::faults::Problems;
 use super::overlap::Overlap;
 use super::references::Scope;
@@ -36,6 +37,7 @@ pub struct Compiler {
     routes: OfKind<Route>,
     endpoints: Entries<Endpoints>,
     referrers: Referrers,
+    fallbacks: Fallbacks,
     overlap: Overlap,
     ledger: Ledger,
     pending: Pending,
@@ -101,6 +103,7 @@ impl Compiler {
             routes: OfKind::new(last.routes),
             endpoints: last.endpoints,
             referrers: Referrers::default(),
+            fallbacks: Fallbacks::default(),
             overlap: Overlap::default(),
             ledger,
             pending,
@@ -127,7 +130,8 @@ impl Compiler {
         for key in std::mem::take(&mut self.pending.targets) {
             self.target(&key);
         }
-        for key in std::mem::take(&mut self.pending.upstreams) {
+        self.fallbacks();
+        while let Some(key) = self.pending.upstreams.pop_first() {
             self.upstream(&key);
         }
         for key in std::mem::take(&mut self.pending.rules) {
@@ -188,7 +192,8 @@ impl Compiler {
         }
         let before = self.targets.settle(key, made, &mut self.ledger);
         let now = self.targets.said.get(key);
-        self.pending.upstreams.extend(self.referrers.update(key, Referred::Target, before.as_ref(), now));
+        let [upstreams] = self.referrers.update(key, [Referred::Target], before.as_ref(), now);
+        self.pending.upstreams.extend(upstreams);
         self.addresses(key);
     }
 
@@ -210,18 +215,36 @@ impl Compiler {
         }
     }
 
+    /// Takes in what the pending Upstreams fall back to; those that are part of a loop now, or no longer, are pending, too.
+    fn fallbacks(&mut self) {
+        let fallback = |key: &ObjectKey| match self.objects.upstreams.get(key)? {
+            Candidate::Valid(object) => {
+                upstream::fallback(&object.spec).map(|name| ObjectKey::new(key.namespace.clone(), name))
+            }
+            Candidate::Refused(_) => None,
+        };
+        let now = self.pending.upstreams.iter().map(|key| (key.clone(), fallback(key))).collect();
+        self.pending.upstreams.extend(self.fallbacks.replace(now));
+    }
+
     fn upstream(&mut self, key: &ObjectKey) {
         let scope = Scope::of(key, self.suggests);
         let compile = |object: &Upstream, problems: &mut Problems, references: &mut BTreeSet<Reference>| {
             references.extend(upstream::references(&object.spec));
-            let pool = upstream::upstream(&object.spec, scope, problems);
-            upstream::unresolved(&object.spec, scope, &self.objects, |key| self.targets.standing(key), problems);
+            let pool = upstream::upstream(key, &object.spec, scope, &self.fallbacks, problems);
+            let target = |key: &ObjectKey| self.targets.standing(key);
+            let upstream = |key: &ObjectKey| self.pools.standing(key);
+            upstream::unresolved(&object.spec, scope, &self.objects, target, upstream, problems);
             Verdict::of(pool)
         };
         let made = made(self.objects.upstreams.get(key), compile, no_requests);
         let before = self.pools.settle(key, made, &mut self.ledger);
         let now = self.pools.said.get(key);
-        self.pending.rules.extend(self.referrers.update(key, Referred::Upstream, before.as_ref(), now));
+        let referrers = [Referred::Upstream, Referred::Fallback];
+        let [rules, upstreams] = self.referrers.update(key, referrers, before.as_ref(), now);
+        self.pending.rules.extend(rules);
+        // What is said of these changes, but not whether they are in force: that ends here.
+        self.pending.upstreams.extend(upstreams);
     }
 
     fn rule(&mut self, key: &ObjectKey) {

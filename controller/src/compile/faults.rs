@@ -97,6 +97,11 @@ impl Problems {
         self.0.splice(..0, others.0);
     }
 
+    /// Whether any of them is about this field.
+    pub(super) fn has(&self, field: &FieldPath) -> bool {
+        self.0.iter().any(|problem| problem.field == *field)
+    }
+
     /// Whether any of them refuses the object.
     pub(super) fn refused(&self) -> bool {
         self.0.iter().any(|problem| problem.severity == Severity::Error)

@@ -62,7 +62,7 @@ pub(super) fn value(text: &str) -> Checked<String> {
 }
 
 /// The value of a Host header: a host, and a port if need be.
-fn authority(text: &str) -> Checked<String> {
+pub(super) fn authority(text: &str) -> Checked<String> {
     match text.parse::<Authority>() {
         Ok(authority) if !authority.host().is_empty() && !text.contains('@') => Ok(text.to_owned()),
         _ => Err(Fault::invalid(format!("{} is no value for Host", shown(text)))

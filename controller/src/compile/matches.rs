@@ -1,14 +1,13 @@
 //! The conditions of one match of a Rule, each in normal form. What could never match is refused: it is a mistake, and
 //! a rule that silently takes nothing is the hardest one to find.
 
-use http::Method;
 use sluicegate_crds::rule::{self as crd, RuleMatch};
 use sluicegate_crds::scalars::Size;
 use sluicegate_table::{LengthRange, Match, PathMatch, ValueMatch, ValueTest};
 
 use super::faults::{Checked, Fault, Problems, shown};
 use super::regular_expression::regular_expression;
-use super::{headers, paths};
+use super::{headers, methods, paths};
 use crate::problem::FieldPath;
 
 /// The match that takes every path.
@@ -31,9 +30,7 @@ pub(super) fn one(written: &RuleMatch, field: &FieldPath, problems: &mut Problem
         None => everything().path,
         Some(path) => problems.check(&field.key("path").key("value"), paths::path_match(path))?,
     };
-    let mut methods = each(&written.methods, &field.key("methods"), problems, method);
-    methods.sort();
-    methods.dedup();
+    let methods = methods::list(&written.methods, &field.key("methods"), problems);
     let headers = values(&written.headers, &field.key("headers"), problems, headers::name, headers::value);
     let query = values(&written.query, &field.key("query"), problems, parameter, |value| Ok(value.to_owned()));
     let content_length = match &written.content_length {
@@ -61,19 +58,6 @@ fn each(
     let checked =
         written.iter().enumerate().map(|(position, text)| problems.check(&field.index(position), check(text)));
     checked.collect::<Vec<_>>().into_iter().flatten().collect()
-}
-
-fn method(text: &str) -> Checked<String> {
-    if Method::from_bytes(text.as_bytes()).is_err() {
-        return Err(Fault::invalid(format!("{} is no method", shown(text))));
-    }
-    // Methods are case-sensitive, and no registered one has a lower-case letter.
-    let upper = text.to_ascii_uppercase();
-    if upper != text {
-        return Err(Fault::invalid(format!("the method {} matches no request", shown(text)))
-            .hint(format!("methods are in upper case: write {upper}")));
-    }
-    Ok(upper)
 }
 
 fn values(

@@ -7,22 +7,28 @@
 //! There is one way to compile: [`Compiler`] takes changes one by one, and [`compile`] takes everything as changes to
 //! nothing. What conditions say follows from the objects alone, so that a controller that starts anew writes no status.
 
+mod circuit_breaker;
 mod claims;
 mod compiler;
 mod conditions;
 mod credentials;
 mod durations;
 mod entries;
+mod fallbacks;
 mod faults;
 mod headers;
+mod health_checks;
 mod inline;
 mod matches;
+mod methods;
 mod names;
+mod numbers;
 mod overlap;
 mod paths;
 mod references;
 mod referrers;
 mod regular_expression;
+mod retry;
 mod roots;
 mod rule;
 mod services;

@@ -85,6 +85,17 @@ fn dns_name(text: &str) -> Checked<String> {
     Ok(text.to_ascii_lowercase())
 }
 
+/// A region or a zone, as a label of Kubernetes holds it.
+pub(super) fn topology_label(text: &str) -> Checked<String> {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if text.len() > MOST_LABEL || !text.bytes().all(inner) || !end(text.bytes().next()) || !end(text.bytes().last()) {
+        return Err(Fault::invalid(format!("{} is no name of a region or zone", shown(text)))
+            .hint("write up to 63 letters, digits and `.`, `_`, `-` between them, such as us-east-1"));
+    }
+    Ok(text.to_owned())
+}
+
 /// A port that can be connected to.
 pub(super) fn port(number: u16) -> Checked<u16> {
     if number == 0 {

@@ -3,6 +3,7 @@
 //! Requests are compared after their dot segments are resolved, in percent-encoded form. So a path here that holds a dot
 //! segment or a raw non-ASCII character could never match; it is refused rather than kept in vain.
 
+use http::uri::PathAndQuery;
 use sluicegate_crds::rule;
 use sluicegate_table::PathMatch;
 
@@ -28,6 +29,18 @@ pub(super) fn base(path: &str) -> Checked<String> {
     plain(path).map(|()| path.trim_end_matches('/').to_owned())
 }
 
+/// The path, and the query if need be, of a request that proxies make themselves.
+pub(super) fn with_query(text: &str) -> Checked<String> {
+    let path = text.split_once('?').map_or(text, |(path, _)| path);
+    plain(path)?;
+    // Beyond what a path may hold, a query may hold a `?`.
+    if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') && text.parse::<PathAndQuery>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err(Fault::invalid(format!("{} is no path with a query", shown(text)))
+        .hint("write other characters percent-encoded, and no `#`"))
+}
+
 fn prefix(value: &str) -> Checked<String> {
     if value.contains('*') {
         return Err(Fault::invalid(format!("the prefix {} holds a `*`", shown(value)))
@@ -38,7 +51,8 @@ fn prefix(value: &str) -> Checked<String> {
     Ok(if kept.is_empty() { "/" } else { kept }.to_owned())
 }
 
-fn glob(value: &str) -> Checked<String> {
+/// A glob, as it is written.
+pub(super) fn glob(value: &str) -> Checked<String> {
     plain(value)?;
     if value.contains("**") {
         return Err(Fault::invalid(format!("the glob {} holds `**`", shown(value)))

@@ -7,8 +7,8 @@ use sluicegate_table::ObjectKey;
 
 use super::standing::Said;
 
-/// The kinds of object that others refer to. Only one kind refers to each: Targets to the first three, Upstreams to
-/// Targets, Rules to Upstreams.
+/// What others refer to, and as what. Only one kind refers to each: Targets to the first three, Upstreams to Targets and
+/// to what they fall back to, Rules to Upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Referred {
     Secret,
@@ -16,6 +16,8 @@ pub(super) enum Referred {
     Service,
     Target,
     Upstream,
+    /// An Upstream, by one that falls back to it.
+    Fallback,
 }
 
 /// A reference to an object of the same namespace.
@@ -44,19 +46,20 @@ impl Referrers {
         self.of.get(&(kind, key.clone())).map_or(&[], Vec::as_slice)
     }
 
-    /// Takes in what the object `key`, of which this is said now, refers to. Gives those that refer to it, where they must
-    /// be looked at again.
-    pub(super) fn update(
+    /// Takes in what the object `key`, of which this is said now, refers to. Gives those that refer to it as each of these,
+    /// where they must be looked at again.
+    pub(super) fn update<const N: usize>(
         &mut self,
         key: &ObjectKey,
-        kind: Referred,
+        kinds: [Referred; N],
         before: Option<&Said>,
         now: Option<&Said>,
-    ) -> Vec<ObjectKey> {
+    ) -> [Vec<ObjectKey>; N] {
         self.replace(key, before, now);
         // A new content is no matter of those that refer to it: they name it by key.
         let standing = |said: Option<&Said>| said.map(|said| said.standing);
-        if standing(before) == standing(now) { Vec::new() } else { self.of(kind, key).to_vec() }
+        let same = standing(before) == standing(now);
+        kinds.map(|kind| if same { Vec::new() } else { self.of(kind, key).to_vec() })
     }
 
     /// Takes in what the object `key`, of which this is said now, refers to.

@@ -6,9 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sluicegate_crds::rule::{self as crd, RuleSpec};
 use sluicegate_crds::scalars::{Duration, Percent, Size};
 use sluicegate_crds::status::Reason;
-use sluicegate_table::{
-    Backend, BodySize, HeaderEdits, Hostname, Match, ObjectKey, PathMatch, Priority, Route, Share, Timeouts,
-};
+use sluicegate_table::{Backend, HeaderEdits, Hostname, Match, ObjectKey, PathMatch, Priority, Route, Share, Timeouts};
 
 use super::claims::Claims;
 use super::entries::{Otherwise, Verdict};
@@ -16,12 +14,9 @@ use super::faults::{Fault, Problems, shown};
 use super::references::Scope;
 use super::referrers::{Reference, Referred};
 use super::standing::Standing;
-use super::{headers, inline, matches, names};
+use super::{durations, headers, inline, matches, names, retry};
 use crate::objects::Objects;
 use crate::problem::FieldPath;
-
-/// How much of a body is read ahead where a Rule does not say it.
-const DEFAULT_BUFFER_SIZE: BodySize = 64 << 10;
 
 /// The share that is the whole.
 const WHOLE: u32 = 1_000_000;
@@ -49,7 +44,8 @@ pub(super) fn rule(
         .as_ref()
         .map_or_else(HeaderEdits::default, |edits| headers::edits(edits, &field.key("requestHeaders"), problems));
     let backend = backend(key, spec, &field, problems);
-    let timeouts = timeouts(spec.timeouts.as_ref());
+    let timeouts = timeouts(spec.timeouts.as_ref(), &field.key("timeouts"), problems);
+    let retry = spec.retry.as_ref().and_then(|written| retry::retry(written, &field.key("retry"), problems));
     let route = |backend: Backend| Route {
         created: meta.creation_timestamp.as_ref().map_or(0, |created| created.0.as_second()),
         hostnames: hostnames.into_iter().map(|(_, hostname)| hostname).collect(),
@@ -57,7 +53,7 @@ pub(super) fn rule(
         traffic: traffic.map(|millionths| Share { millionths }),
         strip_path: spec.strip_path,
         request_headers,
-        buffer_size: spec.buffer_size.map_or(DEFAULT_BUFFER_SIZE, Size::bytes),
+        buffer_size: spec.buffer_size.map_or(Route::BUFFER_SIZE, Size::bytes),
         backend,
         timeouts,
         priority: match spec.priority {
@@ -66,7 +62,7 @@ pub(super) fn rule(
             crd::Priority::Normal => Priority::Normal,
             crd::Priority::Low => Priority::Low,
         },
-        retry: None,
+        retry,
     };
     match backend {
         _ if not_permitted => Verdict::NotPermitted,
@@ -186,7 +182,12 @@ fn backend(key: &ObjectKey, spec: &RuleSpec, field: &FieldPath, problems: &mut P
     }
 }
 
-fn timeouts(written: Option<&crd::Timeouts>) -> Timeouts {
+fn timeouts(written: Option<&crd::Timeouts>, field: &FieldPath, problems: &mut Problems) -> Timeouts {
     let Some(written) = written else { return Timeouts::default() };
-    Timeouts { request: written.request.map(Duration::get), per_try: None, idle: written.idle.map(Duration::get) }
+    let [request, per_try, idle] =
+        [written.request, written.per_try, written.idle].map(|written| written.map(Duration::get));
+    if let (Some(request), Some(per_try)) = (request, per_try) {
+        problems.check(&field.key("perTry"), durations::at_most(per_try, "request", request));
+    }
+    Timeouts { request, per_try, idle }
 }

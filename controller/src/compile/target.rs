@@ -10,7 +10,7 @@ use super::references::Scope;
 use super::referrers::{Reference, Referred};
 use super::roots::roots;
 use super::services::{self, Place};
-use super::{names, paths};
+use super::{health_checks, names, paths};
 use crate::objects::Objects;
 use crate::problem::FieldPath;
 
@@ -39,6 +39,12 @@ pub(super) fn target(
         }
     };
     let tls = tls(spec, objects, scope, &field.key("tls"), problems);
+    let health_checks = health_checks::health_checks(spec.health_checks.as_ref(), &field.key("healthChecks"), problems);
+    let mut label = |name: &str, written: Option<&str>| {
+        written.and_then(|written| problems.check(&field.key(name), names::topology_label(written)))
+    };
+    let region = label("region", spec.region.as_deref());
+    let zone = label("zone", spec.zone.as_deref());
     if problems.refused() {
         return None;
     }
@@ -54,6 +60,9 @@ pub(super) fn target(
         headers,
         credential,
         tls,
+        health_checks,
+        region,
+        zone,
         ..Target::new(host, port, protocol(spec.protocol))
     })
 }

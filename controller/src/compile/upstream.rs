@@ -10,17 +10,24 @@ use sluicegate_crds::status::Reason;
 use sluicegate_crds::upstream::{self as crd, UpstreamSpec};
 use sluicegate_table::{Affinity, Connections, EgressProxy, Level, Member, ObjectKey, Pool};
 
+use super::fallbacks::Fallbacks;
 use super::faults::{Checked, Fault, Problems, shown};
 use super::references::Scope;
 use super::referrers::{Reference, Referred};
 use super::standing::Standing;
 use super::weights::{self, Asked};
-use super::{durations, headers, names};
+use super::{circuit_breaker, durations, headers, health_checks, names};
 use crate::objects::Objects;
 use crate::problem::FieldPath;
 
 /// The entry of an Upstream; `None` if the object is refused.
-pub(super) fn upstream(spec: &UpstreamSpec, scope: Scope<'_>, problems: &mut Problems) -> Option<Pool> {
+pub(super) fn upstream(
+    key: &ObjectKey,
+    spec: &UpstreamSpec,
+    scope: Scope<'_>,
+    fallbacks: &Fallbacks,
+    problems: &mut Problems,
+) -> Option<Pool> {
     let field = FieldPath::spec();
     let asked = members_by_level(&spec.targets, &field.key("targets"), problems);
     let algorithm = weights::algorithm(spec.algorithm, &asked, &field.key("algorithm"), problems);
@@ -40,24 +47,45 @@ pub(super) fn upstream(spec: &UpstreamSpec, scope: Scope<'_>, problems: &mut Pro
     let connections = connections(spec.connections.as_ref(), &field.key("connections"), problems);
     let egress_proxy =
         spec.egress_proxy.as_ref().and_then(|written| egress_proxy(written, &field.key("egressProxy"), problems));
+    let health_checks = health_checks::health_checks(spec.health_checks.as_ref(), &field.key("healthChecks"), problems);
+    let circuit_breaker = spec
+        .circuit_breaker
+        .as_ref()
+        .and_then(|written| circuit_breaker::circuit_breaker(written, scope, &field.key("circuitBreaker"), problems));
+    if let Some(fault) = fallbacks.fault(key) {
+        problems.refuse(&fallback_field(), fault);
+    }
     if problems.refused() {
         return None;
     }
+    let slow_start = spec.slow_start.map(Duration::get);
     let levels = levels.into_iter().collect::<Option<_>>()?;
-    Some(Pool { affinity, connections, egress_proxy, ..Pool::new(algorithm, levels) })
+    let pool = Pool::new(algorithm, levels);
+    Some(Pool { affinity, connections, egress_proxy, health_checks, circuit_breaker, slow_start, ..pool })
 }
 
 /// What an Upstream names.
 pub(super) fn references(spec: &UpstreamSpec) -> impl Iterator<Item = Reference> {
-    spec.targets.iter().map(|member| Reference::new(Referred::Target, &member.name))
+    let members = spec.targets.iter().map(|member| Reference::new(Referred::Target, &member.name));
+    members.chain(fallback(spec).map(|name| Reference::new(Referred::Fallback, name)))
 }
 
-/// The members that are not there or are refused.
+/// The Upstream that another one falls back to.
+pub(super) fn fallback(spec: &UpstreamSpec) -> Option<&str> {
+    spec.circuit_breaker.as_ref()?.fallback.as_ref()?.upstream.as_deref()
+}
+
+fn fallback_field() -> FieldPath {
+    FieldPath::spec().key("circuitBreaker").key("fallback").key("upstream")
+}
+
+/// The members, and the Upstream to fall back to, that are not there or are refused.
 pub(super) fn unresolved(
     spec: &UpstreamSpec,
     scope: Scope<'_>,
     objects: &Objects,
     target: impl Fn(&ObjectKey) -> Option<Standing>,
+    upstream: impl Fn(&ObjectKey) -> Option<Standing>,
     problems: &mut Problems,
 ) {
     for (position, crd::Member { name, .. }) in spec.targets.iter().enumerate() {
@@ -66,6 +94,13 @@ pub(super) fn unresolved(
             let field = FieldPath::spec().key("targets").index(position).key("name");
             problems.unresolved(&field, Reason::BackendNotFound, fault);
         }
+    }
+    // Where it leads back here, that says more.
+    let Some(name) = fallback(spec).filter(|_| !problems.has(&fallback_field())) else { return };
+    let standing = upstream(&scope.key(name));
+    if let Some(fault) = scope.unusable("Upstream", name, standing, &objects.upstreams, "requests get 503 in its place")
+    {
+        problems.unresolved(&fallback_field(), Reason::BackendNotFound, fault);
     }
 }
 

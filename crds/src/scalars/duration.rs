@@ -19,6 +19,11 @@ impl Duration {
     pub fn get(self) -> std::time::Duration {
         self.0
     }
+
+    /// So many seconds; above 0.
+    pub(crate) const fn from_secs(seconds: u64) -> Self {
+        Self(std::time::Duration::from_secs(seconds))
+    }
 }
 
 impl FromStr for Duration {

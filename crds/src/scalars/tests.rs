@@ -5,27 +5,33 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use kube::core::cel::Validator;
 use proptest::prelude::*;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Duration, Percent, Size};
+use super::{Duration, Multiplier, Percent, Size, Statuses};
 
 fn schema<T: JsonSchema>() -> Value {
     T::json_schema(&mut schemars::SchemaGenerator::default()).to_value()
 }
 
-/// Whether the schema of `T` takes a text: its pattern and bounds, and the rule that a duration has.
+/// Whether the schema of `T` takes a text: its pattern, its bounds and its rules.
 fn schema_takes<T: JsonSchema>(text: &str) -> bool {
     let schema = schema::<T>();
     let at_least = usize::try_from(schema["minLength"].as_u64().unwrap_or(0)).unwrap();
     let at_most = usize::try_from(schema["maxLength"].as_u64().unwrap()).unwrap();
-    let above_zero = schema["x-kubernetes-validations"].is_null() || Regex::new("[1-9]").unwrap().is_match(text);
     (at_least..=at_most).contains(&text.len())
-        && above_zero
         && Regex::new(schema["pattern"].as_str().unwrap()).unwrap().is_match(text)
+        && takes_by_rule(&schema, text)
+}
+
+/// Whether the rules of a schema take a text that its pattern takes.
+fn takes_by_rule(schema: &Value, text: &str) -> bool {
+    let rules = json!({"type": "string", "x-kubernetes-validations": schema["x-kubernetes-validations"]});
+    schema["x-kubernetes-validations"].is_null() || Validator::new().validate(&rules, &json!(text), None).is_ok()
 }
 
 fn parses<T: FromStr>(text: &str) -> bool {
@@ -131,6 +137,44 @@ fn what_is_no_percentage_is_refused() {
     assert_eq!(message, "`10%` is no percentage: write a number from 0 to 100, such as 10 or \"0.1\"");
 }
 
+#[test]
+fn statuses_are_read() {
+    for (text, bounds) in [("503", (503, 503)), ("500-599", (500, 599)), ("100-100", (100, 100))] {
+        assert_eq!(text.parse::<Statuses>().unwrap().bounds(), bounds, "{text}");
+    }
+    assert_eq!(serde_json::from_value::<Statuses>(json!(503)).unwrap().bounds(), (503, 503));
+    assert_eq!(serde_json::to_value("503-503".parse::<Statuses>().unwrap()).unwrap(), json!("503"));
+}
+
+#[test]
+fn what_is_no_status_is_refused() {
+    for text in ["", "5xx", "50", "099", "600", "599-500", "500-", "-599", "500-600", "500 - 599", "+500", "1000"] {
+        assert!(!parses::<Statuses>(text), "{text}");
+        assert!(!schema_takes::<Statuses>(text), "the schema takes {text}");
+    }
+    assert!(!reads::<Statuses>(json!(600)) && !reads::<Statuses>(json!(-1)) && !reads::<Statuses>(json!(503.5)));
+    let message = "5xx".parse::<Statuses>().unwrap_err().to_string();
+    assert!(message.starts_with("`5xx` is no status from 100 to 599"), "{message}");
+}
+
+#[test]
+fn multipliers_are_read() {
+    for (text, thousandths) in [("1", 1_000), ("2", 2_000), ("1.5", 1_500), ("9.999", 9_999), ("10.0", 10_000)] {
+        assert_eq!(text.parse::<Multiplier>().unwrap().thousandths(), thousandths, "{text}");
+    }
+    assert_eq!(serde_json::from_value::<Multiplier>(json!(2)).unwrap().thousandths(), 2_000);
+    assert_eq!(serde_json::to_value("1.50".parse::<Multiplier>().unwrap()).unwrap(), json!("1.5"));
+}
+
+#[test]
+fn what_is_no_multiplier_is_refused() {
+    for text in ["", "0", "0.5", "1.", ".5", "10.1", "11", "1.0001", "-2", "2x"] {
+        assert!(!parses::<Multiplier>(text), "{text}");
+        assert!(!schema_takes::<Multiplier>(text), "the schema takes {text}");
+    }
+    assert!(!reads::<Multiplier>(json!(11)) && !reads::<Multiplier>(json!(0)) && !reads::<Multiplier>(json!(1.5)));
+}
+
 proptest! {
     #[test]
     fn durations_survive_writing(text in "([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?([1-9][0-9]{0,4}ms)") {
@@ -163,5 +207,25 @@ proptest! {
     #[test]
     fn schema_and_parser_agree_on_percentages(text in "[0-9.]{0,9}|100(\\.0{0,5})?") {
         prop_assert_eq!(parses::<Percent>(&text), schema_takes::<Percent>(&text), "{}", text);
+    }
+
+    #[test]
+    fn statuses_survive_writing(from in 100..600_u16, to in 100..600_u16) {
+        written_again::<Statuses>(&format!("{}-{}", from.min(to), from.max(to)));
+    }
+
+    #[test]
+    fn multipliers_survive_writing(text in "[1-9](\\.[0-9]{1,3})?") {
+        written_again::<Multiplier>(&text);
+    }
+
+    #[test]
+    fn schema_and_parser_agree_on_statuses(text in "[0-9-]{0,8}|[0-6][0-9]{2}-[0-6][0-9]{2}") {
+        prop_assert_eq!(parses::<Statuses>(&text), schema_takes::<Statuses>(&text), "{}", text);
+    }
+
+    #[test]
+    fn schema_and_parser_agree_on_multipliers(text in "[0-9.]{0,6}|10(\\.0{0,4})?") {
+        prop_assert_eq!(parses::<Multiplier>(&text), schema_takes::<Multiplier>(&text), "{}", text);
     }
 }

@@ -3,13 +3,16 @@
 //! The rows of the kinds' own tests are given to the API server and to folder mode. Every rule in CEL is broken by a row
 //! (`crds/tests/rules.rs` sees to that), and what the schema alone refuses is here.
 
-#[path = "../../../crds/tests/rules/cases.rs"]
-mod cases;
+#[path = "../../../crds/tests/rules/accepted.rs"]
+mod accepted;
+#[path = "../../../crds/tests/rules/refused.rs"]
+mod refused;
 
 use std::fmt::Write as _;
 use std::{fs, iter};
 
-use cases::{ACCEPTED, REFUSED};
+use accepted::ACCEPTED;
+use refused::REFUSED;
 use serde_json::{Value, json};
 use sluicegate_controller::source::folder::{Finding, Reader};
 use sluicegate_tests::kubernetes::{Cluster, Namespace};
@@ -25,12 +28,27 @@ const MISSHAPEN: &[(&str, &str, &str)] = &[
     ("Upstream", "{targets: [{name: a, wieght: 5}]}", "targets[0].wieght"),
     ("Upstream", "{affinity: {cookie: {ttl: 1h}}}", "affinity.cookie.name"),
     ("Upstream", "{connections: {connectTimeout: 5}}", "connections.connectTimeout"),
+    ("Upstream", "{healthChecks: {active: {type: http}}}", "healthChecks.active.type"),
+    ("Upstream", "{healthChecks: {active: {unhealthyThreshold: 0}}}", "healthChecks.active.unhealthyThreshold"),
+    ("Upstream", "{healthChecks: {active: {expectedStatuses: []}}}", "healthChecks.active.expectedStatuses"),
+    ("Upstream", "{healthChecks: {active: {expectedStatuses: [600]}}}", "healthChecks.active.expectedStatuses[0]"),
+    ("Upstream", "{healthChecks: {passive: {threshold: 0}}}", "healthChecks.passive.threshold"),
+    ("Upstream", "{healthChecks: {passive: {statuses: [5xx]}}}", "healthChecks.passive.statuses[0]"),
+    ("Upstream", "{healthChecks: {passive: {maxEjectedPercent: 101}}}", "healthChecks.passive.maxEjectedPercent"),
+    ("Upstream", "{circuitBreaker: {failureThreshold: 0}}", "circuitBreaker.failureThreshold"),
+    ("Upstream", "{circuitBreaker: {minimumSuccessPercent: 0}}", "circuitBreaker.minimumSuccessPercent"),
+    ("Upstream", "{circuitBreaker: {fallback: {upstream: Chat}}}", "circuitBreaker.fallback.upstream"),
+    ("Upstream", "{circuitBreaker: {fallback: {response: {status: 100}}}}", "circuitBreaker.fallback.response.status"),
     ("Upstream", "{connections: {connectTimeout: 5 s}}", "connections.connectTimeout"),
     ("Target", "{port: 0}", "port"),
     ("Target", "{port: 65536}", "port"),
     ("Target", "{protocol: http}", "protocol"),
     ("Target", "{headers: {X-A: 1}}", "headers.X-A"),
+    ("Target", "{zone: \"a b\"}", "zone"),
     ("Rule", "{hostname: example.com}", "hostname"),
+    ("Rule", "{retry: {attempts: 0}}", "retry.attempts"),
+    ("Rule", "{retry: {budgetPercent: 101}}", "retry.budgetPercent"),
+    ("Rule", "{retry: {backoff: {multiplier: \"0.5\"}}}", "retry.backoff.multiplier"),
     ("Rule", "{matches: [{path: {type: Regex, value: /a}}]}", "matches[0].path.type"),
     ("Rule", "{matches: [{path: {}}]}", "matches[0].path.value"),
     ("Rule", "{trafficPercent: \"12.34.5\"}", "trafficPercent"),

@@ -1,6 +1,8 @@
 //! Arbitrary typed objects: more than the schema lets through, so that compile is safe even behind a source that checks
 //! nothing. Texts are often valid ones, or else hardly any object would get past its first field.
 
+mod resilience;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -98,17 +100,25 @@ pub(super) fn target() -> BoxedStrategy<TargetSpec> {
         10 => (Just(None), Just(None), service.clone().prop_map(Some)),
         1 => (of(host()), of(port()), of(service)),
     ];
-    (place, protocol, path, state, headers(), of(credentials), of(tls))
-        .prop_map(|((host, port, service), protocol, path, state, headers, credentials, tls)| TargetSpec {
-            host,
-            port,
-            service,
-            protocol,
-            path,
-            state,
-            headers,
-            credentials,
-            tls,
+    let label = || option::weighted(0.2, text(&["eu", "us-1a"], &["", "a b", "-a"]));
+    let topology = (label(), label());
+    (place, protocol, path, state, headers(), of(credentials), of(tls), resilience::health_checks(), topology)
+        .prop_map(|(place, protocol, path, state, headers, credentials, tls, health_checks, topology)| {
+            let ((host, port, service), (region, zone)) = (place, topology);
+            TargetSpec {
+                host,
+                port,
+                service,
+                protocol,
+                path,
+                state,
+                headers,
+                credentials,
+                tls,
+                health_checks,
+                region,
+                zone,
+            }
         })
         .boxed()
 }
@@ -160,13 +170,20 @@ pub(super) fn upstream() -> BoxedStrategy<UpstreamSpec> {
             connect_timeout,
         });
     let egress_proxy = (host(), port()).prop_map(|(host, port)| upstream::EgressProxy { host, port });
-    (algorithm, members, of(affinity), of(connections), of(egress_proxy))
-        .prop_map(|(algorithm, targets, affinity, connections, egress_proxy)| UpstreamSpec {
-            algorithm,
-            targets,
-            affinity,
-            connections,
-            egress_proxy,
+    let resilience = (resilience::health_checks(), resilience::circuit_breaker(), of(duration()));
+    (algorithm, members, of(affinity), of(connections), of(egress_proxy), resilience)
+        .prop_map(|(algorithm, targets, affinity, connections, egress_proxy, resilience)| {
+            let (health_checks, circuit_breaker, slow_start) = resilience;
+            UpstreamSpec {
+                algorithm,
+                targets,
+                affinity,
+                connections,
+                egress_proxy,
+                health_checks,
+                circuit_breaker,
+                slow_start,
+            }
         })
         .boxed()
 }
@@ -228,7 +245,8 @@ pub(super) fn rule() -> BoxedStrategy<RuleSpec> {
         6 => inline(1..3).prop_map(|targets| (None, targets)),
         1 => (of(name()), inline(0..2)),
     ];
-    let timeouts = (of(duration()), of(duration())).prop_map(|(request, idle)| rule::Timeouts { request, idle });
+    let timeouts = (of(duration()), option::weighted(0.2, duration()), of(duration()));
+    let timeouts = timeouts.prop_map(|(request, per_try, idle)| rule::Timeouts { request, per_try, idle });
     (
         weighted(0.8),
         vec(text(&["example.com", "*.Example.com", "a.b", "c"], &["*", "a b"]), 0..3),
@@ -238,11 +256,11 @@ pub(super) fn rule() -> BoxedStrategy<RuleSpec> {
         of(edits),
         of(size()),
         backend,
-        of(timeouts),
+        (of(timeouts), resilience::retry()),
         select(&[Critical, High, Normal, Low]),
     )
-        .prop_map(|(active, hostnames, matches, share, strip_path, edits, buffer_size, backend, timeouts, priority)| {
-            let (upstream, targets) = backend;
+        .prop_map(|(active, hostnames, matches, share, strip_path, edits, buffer_size, backend, limits, priority)| {
+            let ((upstream, targets), (timeouts, retry)) = (backend, limits);
             RuleSpec {
                 active,
                 hostnames,
@@ -254,6 +272,7 @@ pub(super) fn rule() -> BoxedStrategy<RuleSpec> {
                 upstream,
                 targets,
                 timeouts,
+                retry,
                 priority,
             }
         })

@@ -31,6 +31,9 @@ fn compiled(secret: Option<&[u8]>, prefix: Option<&str>) -> Compiled {
             },
         }),
         tls: None,
+        health_checks: None,
+        region: None,
+        zone: None,
     };
     let mut objects = Objects::default();
     objects.targets.insert(key("t"), Candidate::Valid(Arc::new(Target::new("t", spec))));

@@ -1,0 +1,98 @@
+//! Multipliers with up to three decimals, for waits that grow.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::IntOrString;
+
+/// A factor from 1 to 10 with up to three decimals, written as a whole number (`2`) or a string (`"1.5"`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Multiplier(u32);
+
+impl Multiplier {
+    /// The factor in thousandths: `2` is 2,000.
+    pub fn thousandths(self) -> u32 {
+        self.0
+    }
+}
+
+/// Why a text is no multiplier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAMultiplier(String);
+
+impl fmt::Display for NotAMultiplier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no multiplier: write a number from 1 to 10, such as 2 or \"1.5\"", self.0)
+    }
+}
+
+impl std::error::Error for NotAMultiplier {}
+
+impl FromStr for Multiplier {
+    type Err = NotAMultiplier;
+
+    fn from_str(text: &str) -> Result<Self, NotAMultiplier> {
+        let refused = || NotAMultiplier(text.to_owned());
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+        let digits =
+            |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(decimals, 3) || !(digits(whole, 1) || whole == "10") {
+            return Err(refused());
+        }
+        let whole: u32 = whole.parse().map_err(|_| refused())?;
+        let decimals: u32 = format!("{decimals:0<3}").parse().map_err(|_| refused())?;
+        let thousandths = whole * 1_000 + decimals;
+        if (1_000..=10_000).contains(&thousandths) { Ok(Self(thousandths)) } else { Err(refused()) }
+    }
+}
+
+impl fmt::Display for Multiplier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, decimals) = (self.0 / 1_000, self.0 % 1_000);
+        if decimals == 0 {
+            write!(f, "{whole}")
+        } else {
+            let decimals = format!("{decimals:03}");
+            write!(f, "{whole}.{}", decimals.trim_end_matches('0'))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Multiplier {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IntOrString::deserialize(deserializer)?.into_text().parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Multiplier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_multiple_of(1_000) {
+            serializer.serialize_u32(self.0 / 1_000)
+        } else {
+            serializer.collect_str(self)
+        }
+    }
+}
+
+impl JsonSchema for Multiplier {
+    fn schema_name() -> Cow<'static, str> {
+        "Multiplier".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": "^(10(\\.0{1,3})?|[1-9](\\.[0-9]{1,3})?)$",
+            "minimum": 1, "maximum": 10, "maxLength": 6,
+        })
+    }
+}
