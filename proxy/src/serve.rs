@@ -103,7 +103,6 @@ impl DataPlane {
                     resolver: resolver.clone(),
                     tls: Arc::clone(&target_tls),
                     sockets,
-                    drain_timeout: config.shutdown.drain_timeout,
                     stop: stopping.clone(),
                 };
                 start.spawn()

@@ -34,12 +34,17 @@ impl Current {
     /// cannot be used (a regular expression over the limits, say): what was in force under their names stays in force.
     #[must_use = "what is refused must be reported"]
     pub fn apply(&self, table: Arc<Table>) -> Vec<Refusal> {
-        let Edited { snapshot, refused, gone } = edited(&self.snapshot.load(), table);
+        let Edited { snapshot, refused, gone, anew } = edited(&self.snapshot.load(), table);
         self.snapshot.store(Arc::new(snapshot));
         self.generation.fetch_add(1, Ordering::Release);
         // Only now: a worker that has not taken the snapshot yet may open connections over them.
         for link in gone {
+            link.set_leaving(true);
             link.retire();
+        }
+        // After those that are gone: what only came to be on other terms does not leave.
+        for pool in anew {
+            pool.mark_leaving();
         }
         self.applying.notify_waiters();
         refused

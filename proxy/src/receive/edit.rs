@@ -25,6 +25,8 @@ pub(super) struct Edited {
     pub(super) refused: Vec<Refusal>,
     /// The links that the snapshot no longer leads to.
     pub(super) gone: Vec<Arc<Link>>,
+    /// The pools that were made anew.
+    pub(super) anew: Vec<Arc<PoolRuntime>>,
 }
 
 /// What becomes of a snapshot with `table`.
@@ -36,7 +38,7 @@ pub(super) fn edited(previous: &Snapshot, table: Arc<Table>) -> Edited {
     let mut routes = changed(&before.routes, &table.routes);
 
     let snapshot = Snapshot { table, ..previous.clone() };
-    let mut edited = Edited { snapshot, refused: Vec::new(), gone: Vec::new() };
+    let mut edited = Edited { snapshot, refused: Vec::new(), gone: Vec::new(), anew: Vec::new() };
     edited.index(&routes, before);
     for target in &targets {
         routes.extend(previous.places_of.to(target));
@@ -148,6 +150,7 @@ impl Edited {
             next.pools_of.add(target, key);
         }
         self.gone.extend(left_behind(last.as_deref(), now.as_deref()));
+        self.anew.extend(now.clone());
         match now {
             Some(now) => next.pools.insert(key.clone(), now),
             None => next.pools.remove(key),
@@ -164,11 +167,13 @@ impl Edited {
         if last.as_ref().is_some_and(|last| Arc::ptr_eq(last, &now)) {
             return;
         }
+        let pool = written_in_place(&now);
         if let Some(last) = &last {
             refer(next, last, References::remove);
-            self.gone.extend(left_behind(written_in_place(last), written_in_place(&now)));
+            self.gone.extend(left_behind(written_in_place(last).map(AsRef::as_ref), pool.map(AsRef::as_ref)));
         }
         refer(next, &now, References::add);
+        self.anew.extend(pool.cloned());
         next.routes.set(index.0, Some(now));
     }
 }
@@ -196,8 +201,8 @@ fn refer(snapshot: &mut Snapshot, route: &RouteRuntime, change: fn(&mut Referenc
 }
 
 /// The pool that a Rule has written in place: it comes and goes with the Rule.
-fn written_in_place(route: &RouteRuntime) -> Option<&PoolRuntime> {
-    route.pool.as_deref().filter(|_| matches!(route.route.backend, Backend::Inline(_)))
+fn written_in_place(route: &RouteRuntime) -> Option<&Arc<PoolRuntime>> {
+    route.pool.as_ref().filter(|_| matches!(route.route.backend, Backend::Inline(_)))
 }
 
 fn links(pool: &PoolRuntime) -> impl Iterator<Item = &Arc<Link>> {

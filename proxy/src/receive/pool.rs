@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sluicegate_table::{ObjectKey, Pool, Target};
+use sluicegate_table::{ObjectKey, Pool, Target, TargetState};
 
 use crate::endpoint::{Endpoint, TargetRuntime, places};
 use crate::forward::headers::{HeaderRewrite, UnusableHeaders};
@@ -94,6 +94,13 @@ impl PoolRuntime {
     /// A member that was picked.
     pub fn member(&self, index: MemberIndex) -> Option<&Reach> {
         self.members.get(index.0 as usize).and_then(|member| member.reach.as_ref())
+    }
+
+    /// Tells the links of the members which of them lead to targets that finish what is in flight.
+    pub(super) fn mark_leaving(&self) {
+        for reach in self.members.iter().filter_map(|member| member.reach.as_ref()) {
+            reach.link.set_leaving(reach.endpoint.target.state != TargetState::Enabled);
+        }
     }
 
     /// The Targets of the members of the entry.

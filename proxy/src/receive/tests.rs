@@ -11,6 +11,7 @@ use sluicegate_table::watch::{EntryId, EntryKind};
 use sluicegate_table::{ObjectKey, Table};
 
 use super::{Current, Reach};
+use crate::forward::upstream::Link;
 
 fn table(version: u64, routes: &Value, addresses: &[&str]) -> Arc<Table> {
     let listed: Vec<Value> = addresses.iter().map(|address| json!({ "address": address })).collect();
@@ -89,4 +90,51 @@ fn links_outlive_a_change_of_addresses() {
     assert_eq!(links(&[]), []);
     // A pod that comes back is another one.
     assert!(!first.contains(&links(&["10.0.0.1:80"])[0]));
+}
+
+#[test]
+fn endpoints_that_leave_are_told_so_and_those_on_other_terms_do_not_leave() {
+    let current = Current::default();
+    // The links to the two addresses, after an edit.
+    let apply = |state: &str, port: u16, addresses: &[&str]| -> Vec<Arc<Link>> {
+        let listed: Vec<Value> = addresses.iter().map(|address| json!({ "address": address })).collect();
+        let table = json!({
+            "version": 1,
+            "routes": { "a/one": prefix("/") },
+            "pools": { "default/orders": {
+                "algorithm": "RoundRobin",
+                "levels": [{ "priority": 1, "members": [{ "target": "default/orders", "weight": 100 }] }],
+                "connections": {
+                    "maxPending": 1, "idleTimeout": { "secs": port, "nanos": 0 }, "keepAlive": true,
+                    "connectTimeout": { "secs": 5, "nanos": 0 },
+                },
+            } },
+            "targets": { "default/orders": {
+                "host": "orders.shop.svc", "port": 80, "discovered": true, "protocol": "HTTP", "state": state,
+            } },
+            "endpoints": { "default/orders": { "addresses": listed } },
+        });
+        assert_eq!(current.apply(Arc::new(serde_json::from_value(table).unwrap())), []);
+        let snapshot = current.load();
+        let pool = snapshot.pools().next().unwrap();
+        pool.members().iter().filter_map(|member| member.reach.as_ref()).map(|reach| Arc::clone(&reach.link)).collect()
+    };
+    let leaving = |links: &[Arc<Link>]| links.iter().map(|link| link.is_leaving()).collect::<Vec<_>>();
+    let both = ["10.0.0.1:80", "10.0.0.2:80"];
+    let first = apply("Enabled", 60, &both);
+    assert_eq!(leaving(&first), [false, false]);
+    for state in ["Draining", "Disabled"] {
+        apply(state, 60, &both);
+        assert_eq!(leaving(&first), [true, true], "{state}");
+        apply("Enabled", 60, &both);
+        assert_eq!(leaving(&first), [false, false], "after {state}");
+    }
+    // Other terms: other links, and the streams over the old ones go on.
+    let second = apply("Enabled", 61, &both);
+    assert_eq!((leaving(&first), first.iter().all(|link| link.is_retired())), (vec![false, false], true));
+    // A pod goes: whatever the terms were.
+    apply("Enabled", 61, &both[..1]);
+    assert_eq!((leaving(&first), leaving(&second)), (vec![false, true], vec![false, true]));
+    apply("Enabled", 61, &[]);
+    assert_eq!(leaving(&first), [true, true]);
 }

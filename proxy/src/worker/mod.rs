@@ -173,15 +173,8 @@ impl Worker {
         if self.generation.get() != self.current.generation() {
             self.refresh();
         }
-        self.links.borrow_mut().retain(|_, connections| {
-            let retired = connections.link().is_retired();
-            if retired {
-                connections.retire();
-            } else {
-                connections.sweep(now);
-            }
-            !retired
-        });
+        self.links.borrow_mut().retain(|_, connections| connections.tick(now));
+        self.dialer.driven().cut(now, self.settings.drain_timeout);
     }
 
     /// Asks every client connection to finish.

@@ -5,7 +5,6 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
@@ -33,7 +32,6 @@ pub(crate) struct WorkerStart {
     pub(crate) resolver: Resolver,
     pub(crate) tls: Arc<TargetTlsCache>,
     pub(crate) sockets: Vec<Socket>,
-    pub(crate) drain_timeout: Duration,
     /// Turns `true` when the worker is to stop.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -77,7 +75,7 @@ impl WorkerStart {
         let _ = self.stop.wait_for(|stop| *stop).await;
         accepting.iter().for_each(JoinHandle::abort);
         worker.drain();
-        let quiet = tokio::time::timeout(self.drain_timeout, worker.until_quiet()).await;
+        let quiet = tokio::time::timeout(worker.settings().drain_timeout, worker.until_quiet()).await;
         if quiet.is_err() {
             tracing::warn!(worker = self.id.0, "requests did not finish within shutdown.drainTimeout; they are cut");
         }

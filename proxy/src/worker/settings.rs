@@ -1,6 +1,7 @@
 //! What a worker takes from the installation's configuration.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::{Config, Limits};
 use crate::forward::headers::{ForwardingPolicy, TrustedProxies};
@@ -12,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) identity: IdentityHeaders,
     pub(crate) forwarding: Arc<ForwardingPolicy>,
+    /// How long what is under way may take, be it the worker or a target that goes.
+    pub(crate) drain_timeout: Duration,
 }
 
 impl Settings {
@@ -21,6 +24,7 @@ impl Settings {
             limits: config.limits,
             identity: config.identity.clone(),
             forwarding: Arc::new(ForwardingPolicy { trusted, forwarded_header: config.forwarded_header }),
+            drain_timeout: config.shutdown.drain_timeout,
         })
     }
 }

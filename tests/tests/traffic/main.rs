@@ -6,6 +6,7 @@ mod addresses;
 mod balancing;
 mod bodies;
 mod connections;
+mod draining;
 mod egress;
 mod headers;
 mod http2;

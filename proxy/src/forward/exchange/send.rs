@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{SET_COOKIE, VIA};
@@ -57,7 +58,8 @@ pub(super) async fn send(
     }
     let (mut parts, body) = response.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        let switched = upgrade::Switched { parts, carrier, body, in_flight: reached.in_flight };
+        let link = Arc::clone(reached.connections.link());
+        let switched = upgrade::Switched { parts, carrier, body, in_flight: reached.in_flight, link };
         return upgrade::upgrade(client, switched, on_upgrade);
     }
     strip_response(&mut parts.headers, parts.status, version).map_err(|_| Reason::UpstreamProtocolError)?;

@@ -1,6 +1,7 @@
 //! Upgrades: after a 101 both connections carry bytes, no longer HTTP (RFC 9110, 7.8).
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::{Version, response};
 use hyper::body::Incoming;
@@ -13,6 +14,7 @@ use crate::answer::Reason;
 use crate::endpoint::InFlight;
 use crate::forward::client::{Busy, ClientConnection};
 use crate::forward::headers::strip_response;
+use crate::forward::upstream::Link;
 
 /// A target's 101.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub(super) struct Switched {
     pub(super) body: Incoming,
     pub(super) carrier: Carrier,
     pub(super) in_flight: InFlight,
+    pub(super) link: Arc<Link>,
 }
 
 /// Passes a 101 on and, once both sides have switched, the bytes in both directions.
@@ -30,7 +33,7 @@ pub(super) fn upgrade(
     switched: Switched,
     on_client: Option<OnUpgrade>,
 ) -> Result<(response::Parts, Streamed), Refusal> {
-    let Switched { mut parts, body, carrier, in_flight } = switched;
+    let Switched { mut parts, body, carrier, in_flight, link } = switched;
     let on_target = parts.extensions.remove::<OnUpgrade>();
     let (Some(on_client), Some(on_target)) = (on_client, on_target) else {
         return Err(Reason::UpgradeFailed.into());
@@ -42,7 +45,7 @@ pub(super) fn upgrade(
         busy: Busy::begin(&client.state),
         alive: client.worker.enter(),
     };
-    tokio::task::spawn_local(tunnel.run(on_client, on_target));
+    client.worker.dialer().driven().drive(&link, None, tunnel.run(on_client, on_target));
     parts.version = Version::HTTP_11;
     Ok((parts, Streamed { body, carrier, idle: None, _in_flight: None, ended: false }))
 }

@@ -2,7 +2,9 @@
 //!
 //! The cold path: it may allocate and use tokio's timers.
 
+use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +17,11 @@ use sluicegate_table::{EgressProxy, Protocol};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::AbortHandle;
 use tokio_rustls::client::TlsStream;
 
 use super::body::RequestBody;
+use super::driven::Driven;
 use super::gate::Permit;
 use super::interim::{ClientKey, Interim, Look};
 use super::io::{UpstreamIo, UpstreamStream};
@@ -25,7 +29,6 @@ use super::link::Link;
 use crate::forward::error::ForwardError;
 use crate::resolve::Resolver;
 use crate::tls::{Alpn, TargetTlsCache};
-use crate::worker::LocalExecutor;
 
 /// Stream windows small enough that a hundred slow answers fit the connection's window, so that none stalls the others.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -39,6 +42,7 @@ pub(crate) struct Dialer {
     resolver: Resolver,
     tls: Arc<TargetTlsCache>,
     wake: UnboundedSender<ClientKey>,
+    driven: Rc<Driven>,
 }
 
 /// A new connection, by the protocol that was agreed on. Its task runs until it is closed, and holds the permit.
@@ -50,7 +54,12 @@ pub(super) enum Fresh {
 impl Dialer {
     /// `wake` makes the worker wake a client's task.
     pub(crate) fn new(resolver: Resolver, tls: Arc<TargetTlsCache>, wake: UnboundedSender<ClientKey>) -> Self {
-        Self { resolver, tls, wake }
+        Self { resolver, tls, wake, driven: Rc::default() }
+    }
+
+    /// The tasks that drive the worker's connections to targets.
+    pub(crate) fn driven(&self) -> &Rc<Driven> {
+        &self.driven
     }
 
     /// Opens a connection over `link` within `connections.connectTimeout`.
@@ -66,13 +75,14 @@ impl Dialer {
         let (stream, http2) = self.stream(link, upgrade).await?;
         if http2 {
             let io = TokioIo::new(UpstreamIo { stream, interim: None });
-            let (sender, connection) = http2::Builder::new(LocalExecutor)
+            let executor = Executor::default();
+            let (sender, connection) = http2::Builder::new(executor.clone())
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
                 .handshake(io)
                 .await
                 .map_err(ForwardError::Handshake)?;
-            drive(permit, link, connection);
+            self.drive(permit, link, executor.first.get().cloned(), connection);
             Ok(Fresh::Http2(sender))
         } else {
             let interim = Interim::new(self.wake.clone());
@@ -84,9 +94,26 @@ impl Dialer {
                 .handshake(io)
                 .await
                 .map_err(ForwardError::Handshake)?;
-            drive(permit, link, connection.with_upgrades());
+            self.drive(permit, link, None, connection.with_upgrades());
             Ok(Fresh::Http1(sender, interim))
         }
+    }
+
+    /// Runs a connection until it is closed or cut; only then may another be opened in its place.
+    fn drive(
+        &self,
+        permit: Permit,
+        link: &Arc<Link>,
+        beneath: Option<AbortHandle>,
+        connection: impl Future<Output = hyper::Result<()>> + 'static,
+    ) {
+        let of = Arc::clone(link);
+        self.driven.drive(link, beneath, async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, host = of.host(), "a connection to a target failed");
+            }
+            drop(permit);
+        });
     }
 
     /// The byte stream, and whether HTTP/2 is spoken on it.
@@ -156,6 +183,22 @@ impl Dialer {
     }
 }
 
+/// Runs hyper's tasks for one HTTP/2 connection on the worker's own thread. The first of them is the connection itself.
+#[derive(Clone, Debug, Default)]
+struct Executor {
+    first: Rc<OnceCell<AbortHandle>>,
+}
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future + 'static,
+{
+    fn execute(&self, future: F) {
+        let task = tokio::task::spawn_local(future);
+        self.first.get_or_init(|| task.abort_handle());
+    }
+}
+
 fn speaks_http2<S>(stream: &TlsStream<S>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(b"h2")
 }
@@ -192,15 +235,4 @@ async fn tunnel(
         return Err(ForwardError::EgressRefused(response.status()));
     }
     hyper::upgrade::on(response).await.map(TokioIo::new).map_err(ForwardError::Handshake)
-}
-
-/// Runs a connection until it is closed; only then may another be opened in its place.
-fn drive(permit: Permit, link: &Link, connection: impl Future<Output = hyper::Result<()>> + 'static) {
-    let host = link.terms.host.clone();
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, %host, "a connection to a target failed");
-        }
-        drop(permit);
-    });
 }

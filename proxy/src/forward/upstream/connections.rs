@@ -33,7 +33,8 @@ pub(crate) struct Connections {
     multiplexes: Cell<bool>,
     dialing: Cell<bool>,
     dialed: Notify,
-    retired: Cell<bool>,
+    /// Nothing is kept for another request.
+    closing: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -116,7 +117,7 @@ impl Connections {
             multiplexes: Cell::new(link.terms.protocol == Protocol::H2c),
             dialing: Cell::new(false),
             dialed: Notify::new(),
-            retired: Cell::new(false),
+            closing: Cell::new(false),
         })
     }
 
@@ -233,7 +234,7 @@ impl Connections {
 
     /// Takes back a connection whose answer was read to its end.
     pub(crate) fn give_back(&self, connection: Http1, now: Millis) {
-        if !self.link.terms.connections.keep_alive || self.retired.get() || connection.sender.is_closed() {
+        if !self.link.terms.connections.keep_alive || self.closing.get() || connection.sender.is_closed() {
             return;
         }
         if self.link.gate.pending() == 0 {
@@ -254,8 +255,22 @@ impl Connections {
         self.idle.borrow_mut().push(Idle { connection, since });
     }
 
+    /// One tick: closes what need not stay open. `false`: the table in force leads here no more, so that these may be
+    /// forgotten.
+    pub(crate) fn tick(&self, now: Millis) -> bool {
+        let retired = self.link.is_retired();
+        let closing = retired || self.link.is_leaving();
+        self.closing.set(closing);
+        if closing {
+            self.close();
+        } else {
+            self.sweep(now);
+        }
+        !retired
+    }
+
     /// Closes what has been idle for too long, what the target closed, and what another worker waits for.
-    pub(crate) fn sweep(&self, now: Millis) {
+    fn sweep(&self, now: Millis) {
         let limit = u64::try_from(self.link.terms.connections.idle_timeout.as_millis()).unwrap_or(u64::MAX);
         let mut wanted = self.link.gate.pending();
         let mut idle = self.idle.borrow_mut();
@@ -272,9 +287,8 @@ impl Connections {
         self.http2.borrow_mut().retain(|connection| !connection.sender.is_closed() && connection.idle_for(now) < limit);
     }
 
-    /// The link is no longer in the table: what is idle is closed now, what is in use when its answer ends.
-    pub(crate) fn retire(&self) {
-        self.retired.set(true);
+    /// Closes what is idle; what is in use is closed when its answer ends.
+    fn close(&self) {
         self.drop_idle();
         self.http2.borrow_mut().clear();
     }

@@ -23,6 +23,8 @@ pub struct Link {
     pub(super) gate: Arc<Gate>,
     pub(super) idle: AtomicU32,
     retired: AtomicBool,
+    /// Shared with the links that come after this one for the same place.
+    leaving: Arc<AtomicBool>,
     /// `host` or `host:port`, as in a URI and a `Host` header; `None` when the host is no valid authority.
     authority: Option<(Authority, HeaderValue)>,
     /// TLS settings by what is offered, kept so that sessions can be resumed.
@@ -62,6 +64,7 @@ impl Link {
             egress_proxy: pool.egress_proxy.clone(),
             connections: pool.connections.clone(),
         };
+        let leaving = last.filter(|last| last.terms.place() == terms.place()).map(|last| Arc::clone(&last.leaving));
         match last {
             Some(last) if last.terms == terms => Arc::clone(last),
             _ => Arc::new(Self {
@@ -69,6 +72,7 @@ impl Link {
                 gate: Gate::new(terms.connections.max, terms.connections.max_pending),
                 idle: AtomicU32::new(0),
                 retired: AtomicBool::new(false),
+                leaving: leaving.unwrap_or_default(),
                 authority: authority(&terms),
                 tls: OnceLock::new(),
                 tls_http1: OnceLock::new(),
@@ -90,6 +94,25 @@ impl Link {
     /// Whether the table in force leads here no more.
     pub(crate) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the endpoint is on its way out of the pool: removed, or wanted Draining or Disabled. What is under way
+    /// has until `shutdown.drainTimeout`; an endpoint that comes back before that is not cut.
+    pub(crate) fn set_leaving(&self, leaving: bool) {
+        // Mostly nothing changes, and workers read what shares its cache line.
+        if self.is_leaving() != leaving {
+            self.leaving.store(leaving, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the endpoint is on its way out of the pool.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// The target's host.
+    pub(crate) fn host(&self) -> &str {
+        &self.terms.host
     }
 
     /// Connections that are open or being opened, in all workers.
@@ -136,6 +159,13 @@ impl Link {
     pub(crate) fn absolute_form(&self) -> bool {
         let terms = &self.terms;
         terms.egress_proxy.is_some() && terms.protocol == Protocol::Http && terms.address.is_none()
+    }
+}
+
+impl Terms {
+    /// Where connections lead, whatever is said about them.
+    fn place(&self) -> (Option<SocketAddr>, &str, u16) {
+        (self.address, &self.host, self.port)
     }
 }
 

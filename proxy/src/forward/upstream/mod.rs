@@ -2,11 +2,13 @@
 //!
 //! A [`Link`] is shared by all workers: what a pool says about the connections to one target, and the [`gate`] that holds
 //! them to their number. [`Connections`] are one worker's own connections over one link. The pool is ours rather than
-//! hyper-util's because that one takes a lock over all hosts and a boxed future for each request.
+//! hyper-util's because that one takes a lock over all hosts and a boxed future for each request. `driven` knows what is
+//! open, for the day that a target leaves.
 
 mod body;
 mod connect;
 mod connections;
+mod driven;
 mod gate;
 mod interim;
 mod io;

@@ -162,6 +162,7 @@ proptest! {
             let (was, is) = (links(&before), links(&now));
             for (id, link) in was.iter().chain(&is) {
                 prop_assert_eq!(link.is_retired(), !is.contains_key(id));
+                prop_assert!(!link.is_leaving() || link.is_retired());
             }
             before = now;
         }
