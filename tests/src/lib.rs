@@ -15,6 +15,7 @@
 pub mod certificates;
 pub mod client;
 pub mod console;
+pub mod faulty;
 pub mod fields;
 pub mod gate;
 pub mod http1;
@@ -29,6 +30,7 @@ pub mod tools;
 pub mod wait;
 
 pub use client::Client;
+pub use faulty::{Fault, Faulty};
 pub use gate::{Gate, Setup};
 pub use http1::Message;
 pub use origin::Origin;

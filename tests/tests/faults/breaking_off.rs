@@ -1,5 +1,4 @@
-//! Things that break: targets that come and go, clients that vanish, a process that runs out of descriptors.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+//! Targets that come and go, clients that vanish, a process that runs out of descriptors.
 
 use std::io::Write;
 use std::net::TcpStream;

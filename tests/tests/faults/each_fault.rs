@@ -1,0 +1,161 @@
+//! Each fault of a target: what the client saw and how long it took.
+
+use std::time::{Duration, Instant};
+
+use sluicegate_tests::client::get;
+use sluicegate_tests::manifests::{object, prefix, rule, target, upstream};
+use sluicegate_tests::{Client, Fault, Faulty, Gate};
+
+/// The Rules' `timeouts.request` and `timeouts.idle`.
+const REQUEST: Duration = Duration::from_millis(600);
+const IDLE: Duration = Duration::from_millis(400);
+/// How much longer than it should anything may take on a busy machine.
+const SLACK: Duration = Duration::from_secs(3);
+
+/// What a client sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Sees {
+    /// The target's whole answer.
+    Whole,
+    /// The target's answer with this status.
+    Status(u16),
+    /// An answer of Sluicegate's own, with this status and reason.
+    Own(u16, String),
+    /// A 200 that breaks off.
+    Cut,
+}
+
+struct Case {
+    name: &'static str,
+    fault: Fault,
+    sees: Sees,
+    /// How long it takes at least.
+    after: Duration,
+}
+
+fn case(name: &'static str, fault: Fault, sees: Sees, after: Duration) -> Case {
+    Case { name, fault, sees, after }
+}
+
+fn own(status: u16, reason: &str) -> Sees {
+    Sees::Own(status, reason.to_owned())
+}
+
+fn cases() -> Vec<Case> {
+    let pause = Duration::from_millis(100);
+    let at_once = Duration::ZERO;
+    vec![
+        case("refused", Fault::Refused, own(502, "upstream-connect-failed"), at_once),
+        case("black-hole", Fault::BlackHole, own(504, "upstream-timeout"), REQUEST),
+        case("reset-before-head", Fault::ResetBeforeHead, own(502, "upstream-reset"), at_once),
+        case("reset-in-head", Fault::ResetInHead, own(502, "upstream-reset"), at_once),
+        case("reset-in-body", Fault::ResetInBody, Sees::Cut, at_once),
+        case("slow-head", Fault::SlowHead(pause), own(504, "upstream-timeout"), REQUEST),
+        case("slow-body", Fault::SlowBody(pause), Sees::Whole, 3 * pause),
+        case("stalled-body", Fault::SlowBody(2 * IDLE), Sees::Cut, IDLE),
+        case("storm-500", Fault::Status(500, ""), Sees::Status(500), at_once),
+        case("storm-503", Fault::Status(503, ""), Sees::Status(503), at_once),
+        case("too-many", Fault::Status(429, "retry-after: 1\r\n"), Sees::Status(429), at_once),
+        case("length-too-long", Fault::LengthTooLong, Sees::Cut, at_once),
+        case("length-too-short", Fault::LengthTooShort, Sees::Whole, at_once),
+        case("garbage", Fault::Garbage, own(502, "upstream-protocol-error"), at_once),
+    ]
+}
+
+/// What a client sees of one request, on a connection of its own.
+fn seen(gate: &Gate, path: &str, name: &str) -> Sees {
+    let mut client = gate.client();
+    client.send(get(path));
+    sees(&mut client, name)
+}
+
+fn sees(client: &mut Client, name: &str) -> Sees {
+    let Ok(answer) = client.wire.answer("GET") else { return Sees::Cut };
+    match (answer.status(), answer.reason()) {
+        (200, None) => {
+            assert_eq!(answer.text(), name, "a wrong answer");
+            Sees::Whole
+        }
+        (status, None) => Sees::Status(status),
+        (status, Some(reason)) => Sees::Own(status, reason),
+    }
+}
+
+fn limited(path: &str, name: &str) -> String {
+    rule(
+        name,
+        &format!("matches: [{{path: {{value: {path}}}}}]\nupstream: {name}\ntimeouts: {{request: 600ms, idle: 400ms}}"),
+    )
+}
+
+#[test]
+fn what_the_client_of_a_lone_target_sees_and_how_long_it_takes() {
+    let cases = cases();
+    let targets: Vec<Faulty> = cases.iter().map(|case| Faulty::start(case.name)).collect();
+    let manifests: String = cases
+        .iter()
+        .zip(&targets)
+        .map(|(case, faulty)| {
+            let name = case.name;
+            [target(name, faulty.port(), ""), upstream(name, &[name], ""), limited(&format!("/{name}"), name)].concat()
+        })
+        .collect();
+    let gate = Gate::start(&manifests);
+    for (case, faulty) in cases.iter().zip(&targets) {
+        let path = format!("/{}", case.name);
+        assert_eq!(seen(&gate, &path, case.name), Sees::Whole, "{}: before", case.name);
+        faulty.fail(case.fault.clone());
+        for _ in 0..2 {
+            let asked = Instant::now();
+            assert_eq!(seen(&gate, &path, case.name), case.sees, "{}", case.name);
+            let took = asked.elapsed();
+            assert!(took >= case.after && took < case.after + SLACK, "{}: {took:?}", case.name);
+        }
+        faulty.fail(Fault::None);
+        assert_eq!(seen(&gate, &path, case.name), Sees::Whole, "{}: after", case.name);
+    }
+}
+
+#[test]
+fn no_answer_is_taken_for_another() {
+    // What comes behind an answer that is longer than it said, or after a time-out, belongs to nobody.
+    let faulty = Faulty::start("right");
+    let manifests =
+        [target("faulty", faulty.port(), ""), upstream("pool", &["faulty"], ""), limited("/", "pool")].concat();
+    let gate = Gate::start(&manifests);
+    let mut client = gate.client();
+    for fault in [Fault::LengthTooShort, Fault::SlowHead(Duration::from_millis(30)), Fault::None] {
+        for _ in 0..5 {
+            faulty.fail(fault.clone());
+            client.send(get("/"));
+            let saw = sees(&mut client, "right");
+            assert!(saw == Sees::Whole || saw == own(504, "upstream-timeout"), "{fault:?}: {saw:?}");
+            faulty.fail(Fault::None);
+            assert_eq!(client.get("/").text(), "right", "after {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn names_that_are_gone_and_targets_without_tls_are_told_apart() {
+    let faulty = Faulty::start("no-tls");
+    faulty.fail(Fault::NoTls);
+    let gate = Gate::start(
+        &[
+            object("Target", "gone", "host: gone.invalid\nport: 80"),
+            upstream("gone", &["gone"], ""),
+            prefix("/gone", "gone"),
+            target("no-tls", faulty.port(), "protocol: HTTPS"),
+            upstream("no-tls", &["no-tls"], ""),
+            prefix("/no-tls", "no-tls"),
+        ]
+        .concat(),
+    );
+    for (path, reason) in [("/gone", "dns-failed"), ("/no-tls", "upstream-tls-failed")] {
+        let asked = Instant::now();
+        let answer = gate.get(path);
+        assert_eq!((answer.status(), answer.reason().as_deref()), (502, Some(reason)), "{path}");
+        assert!(asked.elapsed() < Duration::from_secs(10), "{path}: {:?}", asked.elapsed());
+    }
+    assert!(faulty.connections() > 0);
+}

@@ -1,0 +1,5 @@
+//! Things that break, over real sockets: what clients see of it, how long it takes, and what comes back.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod breaking_off;
+mod each_fault;
