@@ -9,6 +9,7 @@ use sluicegate_tests::kubernetes::{Cluster, Namespace};
 use sluicegate_tests::tools::both;
 use sluicegate_tests::until;
 
+use crate::console;
 use crate::image_in_pods::ECHO;
 use crate::load::{Load, ask, shares};
 use crate::rights;
@@ -53,12 +54,12 @@ const SELDOM: [&str; 9] = [
     "update secrets",
 ];
 
-/// The commands that the README gives for a cluster.
-fn commands() -> Vec<String> {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
-    let (_, block) = readme.split_once("```console cluster\n").expect("the README says how to install on a cluster");
-    let (block, _) = block.split_once("```").unwrap();
-    block.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
+/// The commands that a document gives for a cluster, block by block.
+fn commands(document: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(format!("{}/../{document}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let blocks = text.split("```console cluster\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let commands = |block: &str| block.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect();
+    blocks.map(commands).collect()
 }
 
 /// Runs a command in the repository as a user does.
@@ -87,9 +88,15 @@ fn until_exactly_the_pods_answer(proxies: SocketAddr, shop: &Namespace<'_>) {
 fn installed_used_scaled_upgraded_and_left() {
     let cluster = Cluster::with_node();
     cluster.load_image();
-    for command in commands() {
-        shell(cluster, &command);
+    let [readme] = &commands("README.md")[..] else { panic!("the README says how to install on a cluster") };
+    let [installing, templating, upgrading, removing] = &commands("docs/kubernetes.md")[..] else {
+        panic!("docs/kubernetes.md says how to install, with and without releases, how to upgrade and how to remove")
+    };
+    for command in readme {
+        shell(cluster, command);
     }
+    let [crds, chart, test] = &installing[..] else { panic!("two charts and a test: {installing:?}") };
+    assert_eq!([crds, chart], [&readme[0], &readme[1]], "both documents install alike");
     let default = Namespace::existing(cluster, "default");
     for rule in default.list("rules") {
         let name = rule["metadata"]["name"].as_str().unwrap();
@@ -125,16 +132,14 @@ fn installed_used_scaled_upgraded_and_left() {
     }
     load.end_without_failure("scaling and restarting the pods");
 
-    shell(cluster, "helm test sluicegate --namespace sluicegate");
+    shell(cluster, test);
+    console::shows_the_installation(cluster, &shop, HOST);
 
     // An upgrade replaces controllers and proxies, and nobody notices.
     let load = Load::start(proxies, HOST);
-    shell(
-        cluster,
-        "helm upgrade sluicegate-crds charts/sluicegate-crds --namespace sluicegate
-         helm upgrade sluicegate charts/sluicegate --namespace sluicegate --wait --timeout 3m \
-           --set proxy.replicas=3,proxy.log=debug,controller.log=debug",
-    );
+    let [crds, chart] = &upgrading[..] else { panic!("two charts: {upgrading:?}") };
+    shell(cluster, crds);
+    shell(cluster, &format!("{chart} --timeout 3m --set proxy.replicas=3,proxy.log=debug,controller.log=debug"));
     load.end_without_failure("upgrading");
     shop.wait_for_condition("rule/shop", "Programmed", "True");
     assert_eq!(installation.get("deployment/sluicegate-proxy")["status"]["readyReplicas"], 3);
@@ -145,12 +150,25 @@ fn installed_used_scaled_upgraded_and_left() {
     }
 
     // What users wrote stays when the rest goes, and so do its kinds.
-    shell(
-        cluster,
-        "helm uninstall sluicegate --namespace sluicegate --wait
-         helm uninstall sluicegate-crds --namespace sluicegate --wait",
-    );
+    for command in removing {
+        shell(cluster, &format!("{command} --wait"));
+    }
     assert_eq!(shop.get("rule/shop")["spec"]["upstream"], "echo");
     assert!(installation.list("deployments").is_empty());
     assert!(!default.list("upstreams").is_empty());
+
+    // Without releases it is the same, and finds what users wrote.
+    for command in templating {
+        shell(cluster, command);
+    }
+    for deployment in ["deployment/sluicegate-controller", "deployment/sluicegate-proxy"] {
+        installation.kubectl(&["rollout", "status", deployment, "--timeout=90s"]);
+    }
+    let service = installation.get("service/sluicegate-proxy");
+    let proxies: SocketAddr = format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap()).parse().unwrap();
+    // The node's rules for a Service that is new may come after its proxies are ready.
+    until("the new Service answers", || ask(proxies, HOST).ok());
+    until_exactly_the_pods_answer(proxies, &shop);
+    let (rendered, _) = templating[1].split_once(" | ").unwrap();
+    shell(cluster, &format!("{rendered} | kubectl delete --wait -f -"));
 }
