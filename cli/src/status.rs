@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use sluicegate_controller::observe::FleetStatus;
 use sluicegate_crds::status::Reason;
 use sluicegate_crds::{Rule, Target, Upstream};
-use sluicegate_table::watch::Report;
+use sluicegate_table::watch::{BreakerState, EndpointReport, Report};
 
 use crate::arguments::{Output, Status};
 use crate::live::Installation;
@@ -204,14 +204,23 @@ fn proxy_lines(pod: &str, report: &Report, fleet: &FleetStatus) -> Vec<String> {
     let behind = if is_behind(report, fleet) { ", behind the controller" } else { "" };
     let mut lines = vec![format!("proxy {pod} is {ready}: version {applied}{behind}")];
     lines.extend(report.refused.iter().map(|refusal| format!("  refuses {}: {}", refusal.id, refusal.reason)));
+    lines.extend(report.unknown.iter().map(|entry| format!("  does not know what {entry} is")));
     lines.extend(report.missing.iter().map(|id| format!("  has no valid version of {id}")));
     let mut unwell: BTreeMap<String, String> = BTreeMap::new();
     for endpoint in &report.endpoints {
         let address = endpoint.address.map_or_else(String::new, |address| format!(" at {address}"));
-        unwell.insert(format!("{}{address}", endpoint.target), format!("{:?}", endpoint.state));
+        unwell.insert(format!("{}{address}", endpoint.target), health(endpoint));
     }
     lines.extend(unwell.into_iter().map(|(endpoint, state)| format!("  sees {endpoint} {state}")));
     lines
+}
+
+/// The health of an endpoint: `Unhealthy (CircuitOpen), circuit breaker HalfOpen`.
+fn health(endpoint: &EndpointReport) -> String {
+    let reason = endpoint.reason.map_or_else(String::new, |reason| format!(" ({reason:?})"));
+    let breaker = endpoint.breaker.filter(|state| *state != BreakerState::Closed);
+    let breaker = breaker.map_or_else(String::new, |state| format!(", circuit breaker {state:?}"));
+    format!("{:?}{reason}{breaker}", endpoint.state)
 }
 
 #[cfg(test)]

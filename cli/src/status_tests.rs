@@ -3,7 +3,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sluicegate_controller::observe::FleetStatus;
 use sluicegate_table::ObjectKey;
-use sluicegate_table::watch::{EntryId, EntryKind, Refusal, Report, Version};
+use sluicegate_table::watch::{
+    BreakerState, EndpointReport, EndpointState, EntryId, EntryKind, Refusal, Report, UnhealthyReason, Version,
+};
 
 use super::{Fault, Faulty, Picture, faults, is_well, text};
 
@@ -39,6 +41,23 @@ fn condition(type_: &str, status: &str, generation: i64) -> Condition {
     condition
 }
 
+/// Endpoints that are not as healthy as they should be.
+fn endpoints() -> Vec<EndpointReport> {
+    let endpoint = |name: &str, state, reason, breaker| EndpointReport {
+        target: ObjectKey::new("shop", name),
+        address: None,
+        state,
+        reason,
+        breaker,
+    };
+    let open =
+        endpoint("open", EndpointState::Unhealthy, Some(UnhealthyReason::CircuitOpen), Some(BreakerState::HalfOpen));
+    let closed = Some(BreakerState::Closed);
+    let ejected = endpoint("ejected", EndpointState::Unhealthy, Some(UnhealthyReason::Ejected), closed);
+    let one_of_two = EndpointReport { address: Some("10.0.0.1:80".parse().unwrap()), ..ejected.clone() };
+    vec![open, ejected, one_of_two, endpoint("old", EndpointState::Draining, None, None)]
+}
+
 #[test]
 fn all_is_well() {
     assert!(is_well(&well()));
@@ -50,7 +69,8 @@ fn all_that_is_not_well_is_named() {
     let mut picture = well();
     let id = EntryId { kind: EntryKind::Route, key: ObjectKey::new("shop", "cart") };
     let refused = vec![Refusal { id: id.clone(), reason: "the pattern is too large".to_owned() }];
-    let behind = Report { refused, missing: vec![id], ready: false, ..applied(6) };
+    let unknown = vec!["Mirror shop/cart".to_owned()];
+    let behind = Report { refused, missing: vec![id], unknown, ready: false, endpoints: endpoints(), ..applied(6) };
     picture.fleet.proxies.insert("proxy-2".to_owned(), behind);
     picture.followers = vec!["controller-2".to_owned()];
     picture.unconnected = vec!["proxy-3".to_owned()];

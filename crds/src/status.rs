@@ -27,6 +27,17 @@ impl fmt::Display for State {
     }
 }
 
+/// The states of a circuit breaker.
+#[derive(JsonSchema, Deserialize, Serialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BreakerState {
+    /// Requests go through.
+    Closed,
+    /// None does.
+    Open,
+    /// A few do, to find out whether it may close.
+    HalfOpen,
+}
+
 /// A condition's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ConditionType {
@@ -67,116 +78,92 @@ impl fmt::Display for ConditionType {
     }
 }
 
-/// Why a condition is as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
-    /// The object is valid.
-    Accepted,
-    /// All references resolve.
-    ResolvedRefs,
-    /// A field is malformed, unknown, missing, or contradicts another.
-    Invalid,
-    /// A field is well formed, but its value is one that cannot be done.
-    UnsupportedValue,
-    /// Weights do not add up to 100: equal shares instead.
-    WeightsNotHundred,
-    /// Other rules take all the requests of a match, or of a whole rule.
-    NeverMatches,
-    /// A referenced object does not exist.
-    BackendNotFound,
-    /// A referenced Secret or its key does not exist or cannot be used.
-    SecretNotFound,
-    /// A referenced `ConfigMap` or its key does not exist or cannot be used.
-    ConfigMapNotFound,
-    /// A host name belongs to other namespaces in this installation.
-    HostnameNotPermitted,
-    /// Every ready proxy has it in use.
-    Programmed,
-    /// Not every ready proxy has it yet, or none is ready.
-    Pending,
-    /// A proxy cannot use it; what that proxy had before stays in force there.
-    RefusedByProxy,
-    /// All is well.
-    Healthy,
-    /// Some Targets get no requests although they should; others do.
-    SomeTargetsUnhealthy,
-    /// No Target gets requests.
-    NoHealthyTargets,
-    /// The Service behind a Target has no ready pod.
-    NoReadyEndpoints,
-    /// The proxies find that its endpoints do not answer as they should.
-    Unhealthy,
-    /// Its user lets it finish what is in flight.
-    Draining,
-    /// Its user switched it off.
-    Disabled,
+/// Makes the reasons of one list, so that each stands in one place. Those of the second part are in [`Reason::IN_CLUSTER`].
+macro_rules! reasons {
+    (
+        anywhere: { $($(#[$doc:meta])+ $word:ident,)+ }
+        in_cluster: { $($(#[$cluster_doc:meta])+ $cluster_word:ident,)+ }
+    ) => {
+        /// Why a condition is as it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[$doc])+ $word,)+
+            $($(#[$cluster_doc])+ $cluster_word,)+
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$word,)+ $(Self::$cluster_word,)+];
+
+            /// Those that only an installation in a cluster finds: who may claim which host name, what is behind a Service,
+            /// and what the proxies say.
+            pub const IN_CLUSTER: &[Self] = &[$(Self::$cluster_word,)+];
+
+            /// The word that stands in a condition's `reason`.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$word => stringify!($word),)+
+                    $(Self::$cluster_word => stringify!($cluster_word),)+
+                }
+            }
+        }
+    };
 }
 
-impl Reason {
-    /// Every reason.
-    pub const ALL: [Self; 20] = [
-        Self::Accepted,
-        Self::ResolvedRefs,
-        Self::Invalid,
-        Self::UnsupportedValue,
-        Self::WeightsNotHundred,
-        Self::NeverMatches,
-        Self::BackendNotFound,
-        Self::SecretNotFound,
-        Self::ConfigMapNotFound,
-        Self::HostnameNotPermitted,
-        Self::Programmed,
-        Self::Pending,
-        Self::RefusedByProxy,
-        Self::Healthy,
-        Self::SomeTargetsUnhealthy,
-        Self::NoHealthyTargets,
-        Self::NoReadyEndpoints,
-        Self::Unhealthy,
-        Self::Draining,
-        Self::Disabled,
-    ];
-
-    /// Those that only an installation in a cluster finds: who may claim which host name, what is behind a Service, and what
-    /// the proxies say.
-    pub const IN_CLUSTER: [Self; 11] = [
-        Self::HostnameNotPermitted,
-        Self::Programmed,
-        Self::Pending,
-        Self::RefusedByProxy,
-        Self::Healthy,
-        Self::SomeTargetsUnhealthy,
-        Self::NoHealthyTargets,
-        Self::NoReadyEndpoints,
-        Self::Unhealthy,
-        Self::Draining,
-        Self::Disabled,
-    ];
-
-    /// The word that stands in a condition's `reason`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "Accepted",
-            Self::ResolvedRefs => "ResolvedRefs",
-            Self::Invalid => "Invalid",
-            Self::UnsupportedValue => "UnsupportedValue",
-            Self::WeightsNotHundred => "WeightsNotHundred",
-            Self::NeverMatches => "NeverMatches",
-            Self::BackendNotFound => "BackendNotFound",
-            Self::SecretNotFound => "SecretNotFound",
-            Self::ConfigMapNotFound => "ConfigMapNotFound",
-            Self::HostnameNotPermitted => "HostnameNotPermitted",
-            Self::Programmed => "Programmed",
-            Self::Pending => "Pending",
-            Self::RefusedByProxy => "RefusedByProxy",
-            Self::Healthy => "Healthy",
-            Self::SomeTargetsUnhealthy => "SomeTargetsUnhealthy",
-            Self::NoHealthyTargets => "NoHealthyTargets",
-            Self::NoReadyEndpoints => "NoReadyEndpoints",
-            Self::Unhealthy => "Unhealthy",
-            Self::Draining => "Draining",
-            Self::Disabled => "Disabled",
-        }
+reasons! {
+    anywhere: {
+        /// The object is valid.
+        Accepted,
+        /// All references resolve.
+        ResolvedRefs,
+        /// A field is malformed, unknown, missing, or contradicts another.
+        Invalid,
+        /// A field is well formed, but its value is one that cannot be done.
+        UnsupportedValue,
+        /// Weights do not add up to 100: equal shares instead.
+        WeightsNotHundred,
+        /// Other rules take all the requests of a match, or of a whole rule.
+        NeverMatches,
+        /// A referenced object does not exist.
+        BackendNotFound,
+        /// A referenced Secret or its key does not exist or cannot be used.
+        SecretNotFound,
+        /// A referenced `ConfigMap` or its key does not exist or cannot be used.
+        ConfigMapNotFound,
+    }
+    in_cluster: {
+        /// A host name belongs to other namespaces in this installation.
+        HostnameNotPermitted,
+        /// Every ready proxy has it in use.
+        Programmed,
+        /// Not every ready proxy has it yet, or none is ready.
+        Pending,
+        /// A proxy cannot use it; what that proxy had before stays in force there.
+        RefusedByProxy,
+        /// All is well.
+        Healthy,
+        /// Some Targets get no requests although they should; others do.
+        SomeTargetsUnhealthy,
+        /// No Target gets requests.
+        NoHealthyTargets,
+        /// The Service behind a Target has no ready pod.
+        NoReadyEndpoints,
+        /// Active checks of a Target fail.
+        FailedChecks,
+        /// No active check of a Target has succeeded yet.
+        NotChecked,
+        /// Requests to a Target failed: passive checks keep others from it for a while.
+        Ejected,
+        /// A Target asked for a rest, by an answer with `Retry-After`.
+        Resting,
+        /// The circuit breaker of a Target is open, or lets only probes through.
+        CircuitOpen,
+        /// The proxies find that a Target does not answer as it should, and do not say more.
+        Unhealthy,
+        /// Its user lets it finish what is in flight.
+        Draining,
+        /// Its user switched it off.
+        Disabled,
     }
 }
 

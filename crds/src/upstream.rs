@@ -17,7 +17,7 @@ use crate::breaker::CircuitBreaker;
 use crate::health::HealthChecks;
 use crate::scalars::Duration;
 use crate::shapes;
-use crate::status::State;
+use crate::status::{BreakerState, State};
 
 /// A pool of Targets and how requests are spread over them.
 #[derive(CustomResource, KubeSchema, Deserialize, Serialize, Clone, Debug, PartialEq)]
@@ -257,7 +257,7 @@ pub struct MemberStatus {
     /// `Healthy`: it gets requests. `Unhealthy`: it gets none, although it should. `Draining`: it finishes what is in flight
     /// and gets nothing new. `Disabled`: it gets nothing.
     pub state: State,
-    /// Why it is not `Healthy`, as one CamelCase word.
+    /// Why it is not `Healthy`, or not as all proxies see it, as one CamelCase word.
     #[schemars(length(max = 64))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -265,4 +265,11 @@ pub struct MemberStatus {
     #[schemars(length(max = 16))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxies: Option<String>,
+    /// The circuit breaker that keeps most requests from it, where this Upstream has them: of several addresses and proxies
+    /// the one that keeps the most. `Closed`: requests go through. `Open`: none does. `HalfOpen`: a few do, to find out
+    /// whether it may close.
+    // Of an optional enum the derive would keep the enum's description only.
+    #[schemars(with = "BreakerState")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerState>,
 }

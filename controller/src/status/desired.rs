@@ -123,15 +123,13 @@ impl Facts<'_> {
 fn before(known: &Known) -> Option<Health> {
     let Status::Target(TargetStatus { state, .. }) = &known.status else { return None };
     let condition = known.status.condition(ConditionType::Healthy)?;
-    let reason = (!holds(condition)).then(|| condition.reason.clone());
-    // The count of proxies is in the message only.
-    let proxies = condition.message.strip_prefix("it gets requests of ").and_then(|rest| rest.strip_suffix(" proxies"));
-    Some(Health { state: (*state)?, reason, proxies: proxies.map(ToOwned::to_owned) })
+    Some(Health::told((*state)?, condition))
 }
 
 /// What an Upstream's status says of a member's health.
 fn before_of_member(known: &Known, name: &str) -> Option<Health> {
     let Status::Upstream(UpstreamStatus { targets, .. }) = &known.status else { return None };
-    let MemberStatus { state, reason, proxies, .. } = targets.iter().find(|member| member.name == name)?.clone();
-    Some(Health { state, reason, proxies })
+    let MemberStatus { state, reason, proxies, breaker, .. } =
+        targets.iter().find(|member| member.name == name)?.clone();
+    Some(Health { state, reason, proxies, breaker })
 }

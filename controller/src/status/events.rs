@@ -68,8 +68,10 @@ fn worth_telling(type_: ConditionType, before: Option<&Condition>, after: &Condi
         // Waiting for a proxy is no event.
         ConditionType::Programmed => (after.reason == Reason::RefusedByProxy.as_str()).then_some(true),
         ConditionType::Healthy => {
-            let meant = [Reason::Draining, Reason::Disabled].iter().any(|reason| reason.as_str() == after.reason);
-            (after.status == "False").then_some(!meant)
+            let is = |reason: Reason| reason.as_str() == after.reason;
+            // Checks begin in a moment.
+            let told = after.status == "False" && !is(Reason::NotChecked);
+            told.then_some(!is(Reason::Draining) && !is(Reason::Disabled))
         }
         ConditionType::Accepted | ConditionType::ResolvedRefs => (after.status == "False").then_some(true),
     }

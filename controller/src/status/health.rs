@@ -3,12 +3,14 @@
 //! A Target's state is first what its user wants, then whether requests can be sent at all (its credentials, its
 //! authorities, the pods behind its Service), then what the proxies find.
 
-use sluicegate_crds::status::{ConditionType, Reason, State};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use sluicegate_crds::status::{BreakerState, ConditionType, Reason, State};
 use sluicegate_crds::upstream::MemberStatus;
+use sluicegate_table::watch::{self, UnhealthyReason};
 use sluicegate_table::{Level, Member, ObjectKey, Pool, Table, TargetState, TrustRoots, Weight};
 
-use super::merge::Said;
-use super::witnesses::Witnesses;
+use super::merge::{Said, holds};
+use super::witnesses::{Seen, Witnesses};
 
 /// The most Targets that one message names.
 const MOST_NAMED: usize = 8;
@@ -17,24 +19,79 @@ const MOST_NAMED: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Health {
     pub(super) state: State,
-    /// Why it is not healthy.
+    /// Why it is not healthy, or not as all proxies see it.
     pub(super) reason: Option<String>,
     /// How many proxies send it requests, of how many, where they do not agree.
     pub(super) proxies: Option<String>,
+    /// The circuit breaker that keeps the most from it, where a proxy tells of one.
+    pub(super) breaker: Option<BreakerState>,
 }
+
+/// The reasons that only proxies find, with the words of messages for them.
+const OBSERVED: [(Reason, &str); 6] = [
+    (Reason::CircuitOpen, "its circuit breaker is open"),
+    (Reason::Resting, "it asked for a rest"),
+    (Reason::Ejected, "it is ejected, since requests to it failed"),
+    (Reason::FailedChecks, "its health checks fail"),
+    (Reason::NotChecked, "no health check of it has succeeded yet"),
+    (Reason::Unhealthy, "it does not answer as it should"),
+];
+
+/// The words between the count of proxies and the reason, where proxies do not agree.
+const SEND_IT: &str = " proxies send it requests, for the others ";
 
 impl Health {
     fn of(state: State, reason: impl AsRef<str>) -> Self {
-        Self { state, reason: Some(reason.as_ref().to_owned()), proxies: None }
+        Self { state, reason: Some(reason.as_ref().to_owned()), proxies: None, breaker: None }
     }
 
-    fn healthy() -> Self {
-        Self { state: State::Healthy, reason: None, proxies: None }
+    /// As proxies see a Target that can get requests.
+    fn observed(seen: Seen) -> Self {
+        let Seen { known, unchecked, unhealthy, reason, breaker } = seen;
+        if known == 0 && unchecked > 0 {
+            return Self::of(State::Unhealthy, Reason::NotChecked.as_str());
+        }
+        let reason = match reason {
+            Some(UnhealthyReason::CircuitOpen) => Reason::CircuitOpen,
+            Some(UnhealthyReason::Resting) => Reason::Resting,
+            Some(UnhealthyReason::Ejected) => Reason::Ejected,
+            Some(UnhealthyReason::FailedChecks) => Reason::FailedChecks,
+            Some(UnhealthyReason::NotChecked) => Reason::NotChecked,
+            None => Reason::Unhealthy,
+        };
+        let all = unhealthy > 0 && unhealthy == known;
+        let breaker = breaker.map(|state| match state {
+            watch::BreakerState::Closed => BreakerState::Closed,
+            watch::BreakerState::Open => BreakerState::Open,
+            watch::BreakerState::HalfOpen => BreakerState::HalfOpen,
+        });
+        Self {
+            state: if all { State::Unhealthy } else { State::Healthy },
+            reason: (unhealthy > 0).then(|| reason.as_str().to_owned()),
+            proxies: (unhealthy > 0 && !all).then(|| format!("{}/{known}", known - unhealthy)),
+            breaker,
+        }
+    }
+
+    /// What a Target's condition said of it. The count of proxies, and their reason, are in the message only.
+    pub(super) fn told(state: State, condition: &Condition) -> Self {
+        let of_some = condition.message.split_once(SEND_IT);
+        let reason = match of_some {
+            _ if !holds(condition) => Some(condition.reason.clone()),
+            Some((_, words)) => {
+                let reason = OBSERVED.iter().find(|(_, text)| *text == words).map(|(reason, _)| *reason);
+                Some(reason.unwrap_or(Reason::Unhealthy).as_str().to_owned())
+            }
+            None => None,
+        };
+        Self { state, reason, proxies: of_some.map(|(proxies, _)| proxies.to_owned()), breaker: None }
     }
 
     /// Whether it is what proxies find, rather than what follows from the objects.
     pub(super) fn is_observed(&self) -> bool {
-        self.proxies.is_some() || self.reason.as_deref() == Some(Reason::Unhealthy.as_str())
+        let by_reason = |reason: &str| OBSERVED.iter().any(|(observed, _)| observed.as_str() == reason);
+        let by_breaker = self.breaker.is_some_and(|state| state != BreakerState::Closed);
+        self.proxies.is_some() || by_breaker || self.reason.as_deref().is_some_and(by_reason)
     }
 }
 
@@ -62,17 +119,12 @@ pub(super) fn of_target(
     if target.discovered && addresses == 0 {
         return Some(Health::of(State::Unhealthy, unresolved.unwrap_or(Reason::NoReadyEndpoints.as_str())));
     }
-    let (known, unhealthy) = witnesses.unhealthy(key, target.discovered.then_some(addresses));
-    Some(match unhealthy {
-        0 => Health::healthy(),
-        _ if unhealthy == known => Health::of(State::Unhealthy, Reason::Unhealthy.as_str()),
-        _ => Health { proxies: Some(format!("{}/{known}", known - unhealthy)), ..Health::healthy() },
-    })
+    Some(Health::observed(witnesses.see(key, target.discovered.then_some(addresses))))
 }
 
 /// `Healthy` of a Target.
 pub(super) fn target_condition(health: Option<&Health>) -> Said {
-    let Some(Health { state, reason, proxies }) = health else { return of_a_refused_object() };
+    let Some(Health { state, reason, proxies, .. }) = health else { return of_a_refused_object() };
     let said = |status: &str, reason: &str, message: String| Said {
         type_: ConditionType::Healthy.as_str(),
         status: status.to_owned(),
@@ -81,8 +133,10 @@ pub(super) fn target_condition(health: Option<&Health>) -> Said {
     };
     let reason = reason.as_deref().unwrap_or(Reason::Healthy.as_str());
     match (state, proxies) {
-        (State::Healthy, None) => said("True", reason, "it gets requests".to_owned()),
-        (State::Healthy, Some(proxies)) => said("True", reason, format!("it gets requests of {proxies} proxies")),
+        (State::Healthy, None) => said("True", Reason::Healthy.as_str(), "it gets requests".to_owned()),
+        (State::Healthy, Some(proxies)) => {
+            said("True", Reason::Healthy.as_str(), format!("{proxies}{SEND_IT}{}", because(reason)))
+        }
         (State::Unhealthy, _) => said("False", reason, format!("it gets no requests: {}", because(reason))),
         (State::Draining, _) => said("False", reason, "it finishes what is in flight, as spec.state says".to_owned()),
         (State::Disabled, _) => said("False", reason, "it gets no requests, as spec.state says".to_owned()),
@@ -97,8 +151,8 @@ fn because(reason: &str) -> &'static str {
         "its certificate authorities are missing or cannot be used"
     } else if known(Reason::NoReadyEndpoints) {
         "no pod behind its Service is ready"
-    } else if known(Reason::Unhealthy) {
-        "the proxies find that it does not answer as it should"
+    } else if let Some((_, words)) = OBSERVED.iter().find(|(observed, _)| known(*observed)) {
+        words
     } else {
         "what it refers to is missing or cannot be used"
     }
@@ -115,8 +169,10 @@ pub(super) fn members(
         .map(|Member { target, weight }| {
             let health = health_of(target);
             let health = health.unwrap_or_else(|reason| Health::of(State::Unhealthy, reason.as_str()));
-            let Health { state, reason, proxies } = health;
-            (MemberStatus { name: target.name.clone(), state, reason, proxies }, *weight)
+            let Health { state, reason, proxies, breaker } = health;
+            // Proxies tell of breakers that are not closed.
+            let breaker = pool.circuit_breaker.as_ref().map(|_| breaker.unwrap_or(BreakerState::Closed));
+            (MemberStatus { name: target.name.clone(), state, reason, proxies, breaker }, *weight)
         })
         .collect()
 }
@@ -143,6 +199,7 @@ pub(super) fn upstream_condition(members: Option<&[(MemberStatus, Weight)]>) -> 
 fn named(members: &[(MemberStatus, Weight)]) -> String {
     let others: Vec<String> = members
         .iter()
+        .filter(|(member, _)| member.state != State::Healthy)
         .filter_map(|(member, _)| Some(format!("{} ({})", member.name, member.reason.as_ref()?)))
         .collect();
     let (shown, more) = others.split_at(others.len().min(MOST_NAMED));

@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, warn};
 
 use super::events::{EventSink, Transition};
+use super::flapping::Flapping;
+use super::pace::Pace;
 use crate::lead::Leadership;
 
 /// Who reports.
@@ -64,8 +66,18 @@ impl EventSink for Recorder {
 }
 
 async fn record(mut waiting: mpsc::Receiver<Transition>, client: Client, instance: String, leadership: Leadership) {
-    let mut pace = Pace::new(Instant::now());
-    while let Some(transition) = waiting.recv().await {
+    let mut pace = Pace::new(PACE, BURST, Instant::now());
+    let mut flapping = Flapping::default();
+    loop {
+        let due = flapping.next_due();
+        let transition = tokio::select! {
+            transition = waiting.recv() => match transition {
+                Some(transition) => flapping.take(transition, Instant::now()),
+                None => return,
+            },
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => flapping.due(Instant::now()),
+        };
+        let Some(transition) = transition else { continue };
         sleep_until(pace.next(Instant::now())).await;
         if !leadership.leads() {
             continue;
@@ -76,25 +88,6 @@ async fn record(mut waiting: mpsc::Receiver<Transition>, client: Client, instanc
             Ok(Err(error)) => warn!(object = %transition.id, %error, "an Event could not be written"),
             Err(_) => warn!(object = %transition.id, "an Event could not be written: the API server did not answer"),
         }
-    }
-}
-
-/// When the next may be written: a burst after a quiet time, else one every [`PACE`].
-struct Pace {
-    /// When all that were let through would have been, one every [`PACE`].
-    even: Instant,
-}
-
-impl Pace {
-    fn new(now: Instant) -> Self {
-        Self { even: now }
-    }
-
-    fn next(&mut self, now: Instant) -> Instant {
-        let lead = PACE * BURST;
-        let at = self.even.checked_sub(lead).map_or(now, |at| at.max(now));
-        self.even = self.even.max(now) + PACE;
-        at
     }
 }
 
@@ -125,30 +118,5 @@ fn event(transition: &Transition, instance: &str) -> Event {
         reporting_controller: Some(REPORTER.to_owned()),
         reporting_instance: Some(instance.to_owned()),
         ..Event::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::Instant;
-
-    use super::{BURST, PACE, Pace};
-
-    #[tokio::test(start_paused = true)]
-    async fn a_burst_and_then_an_even_pace() {
-        let start = Instant::now();
-        let mut pace = Pace::new(start);
-        let mut now = start;
-        let mut burst = 0;
-        for _ in 0..200 {
-            let at = pace.next(now);
-            burst += u32::from(at == start);
-            now = now.max(at);
-        }
-        assert_eq!(burst, BURST + 1);
-        assert_eq!(now - start, PACE * (200 - BURST - 1));
-        // A quiet time earns another burst.
-        now += PACE * 100;
-        assert_eq!(pace.next(now), now);
     }
 }

@@ -2,5 +2,6 @@
 
 mod fixture;
 mod health;
+mod observed;
 mod programmed;
 mod writes;

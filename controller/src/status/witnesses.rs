@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sluicegate_table::ObjectKey;
-use sluicegate_table::watch::{EndpointReport, EndpointState, EntryId, Report};
+use sluicegate_table::watch::{BreakerState, EndpointReport, EndpointState, EntryId, Report, UnhealthyReason};
 use tokio::time::Instant;
 
 use crate::collect::{Proxy, ProxyId};
@@ -50,6 +50,21 @@ pub(super) struct News {
     pub(super) entries: BTreeSet<EntryId>,
     /// Targets of which a proxy sees the endpoints in other states.
     pub(super) targets: BTreeSet<ObjectKey>,
+}
+
+/// How the ready proxies see a Target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Proxies that know what it is like.
+    pub(super) known: usize,
+    /// Proxies that have not checked it yet, as those that have just started. They say nothing against it.
+    pub(super) unchecked: usize,
+    /// Those of them that send it no requests.
+    pub(super) unhealthy: usize,
+    /// Why, where these say it: the first in the order of reasons.
+    pub(super) reason: Option<UnhealthyReason>,
+    /// The circuit breaker that keeps the most from it; `None`: nobody tells of one.
+    pub(super) breaker: Option<BreakerState>,
 }
 
 /// How many ready proxies have an entry.
@@ -112,7 +127,14 @@ impl Witnesses {
     /// What a report says of this term; `None`: nothing.
     fn word(&self, report: &Report) -> Option<Word> {
         let applied = report.applied.as_ref().filter(|version| version.epoch == self.epoch)?.number;
-        let refused = report.refused.iter().map(|refusal| (refusal.id.clone(), refusal.reason.clone())).collect();
+        let refused = report.refused.iter().map(|refusal| (refusal.id.clone(), refusal.reason.clone()));
+        // Of an older release than this controller: it does without.
+        let unknown = report.unknown.iter().filter_map(|text| text.parse::<EntryId>().ok());
+        let unknown = unknown.map(|id| {
+            let why = format!("the proxy's release ({}) does not know entries of the kind {}", report.program, id.kind);
+            (id, why)
+        });
+        let refused = refused.chain(unknown).collect();
         let missing = report.missing.iter().cloned().collect();
         Some(Word { applied, refused, missing, endpoints: report.endpoints.clone() })
     }
@@ -150,26 +172,43 @@ impl Witnesses {
         count
     }
 
-    /// Of how many ready proxies it is known how they see a Target, and how many of these send it no requests. `addresses`:
-    /// how many it has, where it has several.
-    pub(super) fn unhealthy(&self, target: &ObjectKey, addresses: Option<usize>) -> (usize, usize) {
+    /// How the ready proxies see a Target. `addresses`: how many it has, where it has several.
+    pub(super) fn see(&self, target: &ObjectKey, addresses: Option<usize>) -> Seen {
         let words = self.ready.iter().flat_map(BTreeMap::values).filter_map(|witness| witness.word.as_ref());
-        words.fold((0, 0), |(known, unhealthy), word| {
-            let reports = word.endpoints.iter();
-            let bad = reports.filter(|report| report.target == *target && report.state == EndpointState::Unhealthy);
-            let (whole, single) = bad.fold((false, 0), |(whole, single), report| match report.address {
-                None => (true, single),
-                Some(_) => (whole, single + 1),
-            });
-            let all = whole || addresses.is_some_and(|addresses| addresses > 0 && single >= addresses);
-            (known + 1, unhealthy + usize::from(all))
-        })
+        words.fold(Seen::default(), |seen, word| seen.and(word, target, addresses))
     }
 
     /// Whether a ready proxy has still time to say what it has.
     pub(super) fn are_heard(&self, now: Instant) -> bool {
         let heard = |witness: &Witness| witness.word.is_some() || witness.since + GRACE <= now;
         self.ready.as_ref().is_some_and(|ready| ready.values().all(heard))
+    }
+}
+
+impl Seen {
+    /// With what one more proxy says.
+    fn and(self, word: &Word, target: &ObjectKey, addresses: Option<usize>) -> Self {
+        let reports = || word.endpoints.iter().filter(|report| report.target == *target);
+        let bad = || reports().filter(|report| report.state == EndpointState::Unhealthy);
+        let whole = bad().any(|report| report.address.is_none());
+        let single = bad().filter(|report| report.address.is_some()).count();
+        let unhealthy = whole || addresses.is_some_and(|addresses| addresses > 0 && single >= addresses);
+        let reason = bad().filter_map(|report| report.reason).min().filter(|_| unhealthy);
+        if reason == Some(UnhealthyReason::NotChecked) {
+            return Self { unchecked: self.unchecked + 1, ..self };
+        }
+        let breaker = reports().filter_map(|report| report.breaker);
+        Self {
+            known: self.known + 1,
+            unhealthy: self.unhealthy + usize::from(unhealthy),
+            unchecked: self.unchecked,
+            reason: self.reason.into_iter().chain(reason).min(),
+            breaker: self.breaker.into_iter().chain(breaker).max_by_key(|state| match state {
+                BreakerState::Closed => 0,
+                BreakerState::HalfOpen => 1,
+                BreakerState::Open => 2,
+            }),
+        }
     }
 }
 

@@ -13,15 +13,15 @@ use super::fixture::{Fixture, accepted, after, id, refused, unhealthy, unresolve
 use crate::objects::{Kind, ObjectId};
 use crate::status::Status;
 
-fn key(name: &str) -> ObjectKey {
+pub(super) fn key(name: &str) -> ObjectKey {
     ObjectKey::new("team", name)
 }
 
-fn upstream() -> ObjectId {
+pub(super) fn upstream() -> ObjectId {
     id(Kind::Upstream, "chat")
 }
 
-fn target(name: &str) -> ObjectId {
+pub(super) fn target(name: &str) -> ObjectId {
     id(Kind::Target, name)
 }
 
@@ -29,7 +29,7 @@ fn plain() -> Target {
     Target::new("a.test", 80, Protocol::Http)
 }
 
-fn pool(members: &[(&str, u8)]) -> Pool {
+pub(super) fn pool(members: &[(&str, u8)]) -> Pool {
     let members =
         members.iter().map(|(name, weight)| Member { target: key(name), weight: Weight::try_from(*weight).unwrap() });
     Pool::new(Algorithm::WeightedRoundRobin, vec![Level { priority: 1, members: members.collect() }])
@@ -41,7 +41,7 @@ fn endpoints(addresses: &[&str]) -> Endpoints {
 }
 
 /// An Upstream with an ordinary Target `one` and a Target `two` that `change` makes.
-async fn with_second(change: impl FnOnce(&mut Table, Target)) -> Fixture {
+pub(super) async fn with_second(change: impl FnOnce(&mut Table, Target)) -> Fixture {
     let mut cluster = Fixture::new(&["a", "b"]);
     for object in [upstream(), target("one"), target("two")] {
         cluster.object(&object, 1);
@@ -58,22 +58,23 @@ async fn with_second(change: impl FnOnce(&mut Table, Target)) -> Fixture {
     cluster
 }
 
-fn put(table: &mut Table, second: Target) {
+pub(super) fn put(table: &mut Table, second: Target) {
     table.targets.insert(key("two"), Arc::new(second));
 }
 
-/// An Upstream's Targets as `name State Reason proxies`.
-fn members(cluster: &Fixture) -> Vec<String> {
+/// An Upstream's Targets as `name State Reason proxies breaker`.
+pub(super) fn members(cluster: &Fixture) -> Vec<String> {
     let server = cluster.server.lock();
     let Status::Upstream(status) = &server.objects[&upstream()].status else { panic!() };
-    let shown = status.targets.iter().map(|MemberStatus { name, state, reason, proxies }| {
-        let more = [reason, proxies].into_iter().flatten().map(|word| format!(" {word}"));
+    let shown = status.targets.iter().map(|MemberStatus { name, state, reason, proxies, breaker }| {
+        let breaker = breaker.map(|state| format!("{state:?}"));
+        let more = [reason, proxies, &breaker].into_iter().flatten().map(|word| format!(" {word}"));
         format!("{name} {state}{}", more.collect::<String>())
     });
     shown.chain(status.targets_healthy.clone()).collect()
 }
 
-fn state(cluster: &Fixture, name: &str) -> String {
+pub(super) fn state(cluster: &Fixture, name: &str) -> String {
     let server = cluster.server.lock();
     let Status::Target(status) = &server.objects[&target(name)].status else { panic!() };
     status.state.map_or_else(|| "none".to_owned(), |state| state.to_string())
@@ -216,12 +217,13 @@ async fn what_the_proxies_find_counts_and_outlives_a_controller() {
     let both = || vec![unhealthy("two", Some("10.0.0.1:80")), unhealthy("two", Some("10.0.0.2:80"))];
     cluster.reports("a", |report| report.endpoints = both());
     after(2_000).await;
-    assert_eq!(members(&cluster), ["one Healthy", "two Healthy 1/2", "2/2"]);
-    assert_eq!(cluster.healthy(&target("two")), "True Healthy: it gets requests of 1/2 proxies");
+    assert_eq!(members(&cluster), ["one Healthy", "two Healthy Unhealthy 1/2", "2/2"]);
+    let found = "1/2 proxies send it requests, for the others it does not answer as it should";
+    assert_eq!(cluster.healthy(&target("two")), format!("True Healthy: {found}"));
     cluster.reports("b", |report| report.endpoints = both());
     after(2_000).await;
     assert_eq!(members(&cluster), ["one Healthy", "two Unhealthy Unhealthy", "1/2"]);
-    let found = "False Unhealthy: it gets no requests: the proxies find that it does not answer as it should";
+    let found = "False Unhealthy: it gets no requests: it does not answer as it should";
     assert_eq!(cluster.healthy(&target("two")), found);
 
     // A controller that starts anew has not heard that yet, and does not say the opposite.
