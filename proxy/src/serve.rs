@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{self, Config};
+use crate::forward::last_good::LastGood;
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::Metrics;
 use crate::receive::Current;
@@ -89,6 +90,7 @@ impl DataPlane {
         }
         let watching = tls::watch(certificates).map_err(StartError::WatchCertificates)?;
         let settings = Settings::of(config);
+        let last_good = LastGood::new();
         let (stop, stopping) = watch::channel(false);
         let workers = sockets
             .into_iter()
@@ -100,6 +102,7 @@ impl DataPlane {
                     current: Arc::clone(current),
                     metrics: Arc::clone(metrics),
                     access_log: access_log.clone(),
+                    last_good: Arc::clone(&last_good),
                     resolver: resolver.clone(),
                     tls: Arc::clone(&target_tls),
                     sockets,

@@ -23,6 +23,9 @@ pub use reason::{GrpcStatus, Reason};
 /// The header that says, in one stable word, why Sluicegate made an answer itself.
 pub const REASON_HEADER: HeaderName = HeaderName::from_static("x-sluicegate-reason");
 
+/// The header that says what stands in for the answer of a Rule's own targets.
+pub const FALLBACK_HEADER: HeaderName = HeaderName::from_static("x-sluicegate-fallback");
+
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 

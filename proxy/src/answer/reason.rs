@@ -130,6 +130,12 @@ reasons! {
     /// No target of the pool may get requests.
     NoHealthyTarget, "no-healthy-target", SERVICE_UNAVAILABLE, Unavailable, "No healthy target",
         "None of the targets for this request can take requests at the moment.";
+    /// Circuit breakers are open.
+    CircuitOpen, "circuit-open", SERVICE_UNAVAILABLE, Unavailable, "Circuit open",
+        "The targets for this request have failed too often and get no requests for a while.";
+    /// The targets asked for a rest.
+    TargetsResting, "targets-resting", SERVICE_UNAVAILABLE, Unavailable, "Targets resting",
+        "The targets for this request asked not to be sent requests for a while.";
     /// Connections and the queue for them are full.
     Overloaded, "overloaded", SERVICE_UNAVAILABLE, Unavailable, "Overloaded",
         "Too many requests are waiting for the targets.";
@@ -168,7 +174,11 @@ impl Reason {
     /// After how many seconds it is worth trying again, where that is known to pass by itself (`Retry-After`).
     pub const fn retry_after(self) -> Option<u32> {
         match self {
-            Self::NoHealthyTarget | Self::Overloaded | Self::ShuttingDown => Some(1),
+            Self::NoHealthyTarget
+            | Self::CircuitOpen
+            | Self::TargetsResting
+            | Self::Overloaded
+            | Self::ShuttingDown => Some(1),
             _ => None,
         }
     }

@@ -83,6 +83,13 @@ impl Deadline {
         }
     }
 
+    /// The time left, as of the last tick.
+    pub(crate) fn remaining(&self) -> Duration {
+        let deadlines = self.clock.deadlines.borrow();
+        let at = deadlines.get(self.key).map_or(0, |entry| entry.at);
+        Duration::from_millis(at.saturating_sub(self.clock.now()))
+    }
+
     /// Whether the deadline has passed; where it has not, the task of `cx` is woken when it does.
     pub(crate) fn poll_passed(&self, cx: &Context<'_>) -> bool {
         let mut deadlines = self.clock.deadlines.borrow_mut();

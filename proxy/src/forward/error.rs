@@ -45,6 +45,9 @@ pub enum ForwardError {
     /// The answer's head did not come within `timeouts.request`.
     #[error("no answer within timeouts.request")]
     RequestTimeout,
+    /// An attempt's answer's head did not come within `timeouts.perTry`.
+    #[error("no answer within timeouts.perTry")]
+    TryTimeout,
     /// The client's body stood still.
     #[error("the client's body stood still")]
     BodyStalled,
@@ -71,7 +74,7 @@ impl ForwardError {
             Self::Exchange(error) if error.is_parse() => Reason::UpstreamProtocolError,
             Self::Exchange(_) => Reason::UpstreamReset,
             Self::Overloaded => Reason::Overloaded,
-            Self::RequestTimeout => Reason::UpstreamTimeout,
+            Self::RequestTimeout | Self::TryTimeout => Reason::UpstreamTimeout,
             Self::BodyStalled => Reason::BodyTimeout,
             Self::BodyTooLarge => Reason::BodyTooLarge,
             Self::ClientBody(_) => Reason::InvalidRequest,
@@ -91,5 +94,11 @@ impl ForwardError {
                 | Self::EgressRefused(_)
                 | Self::Handshake(_)
         )
+    }
+
+    /// Whether nothing of the request was sent, so that it may go to another target whatever it is: no connection came
+    /// about, or none was free.
+    pub fn was_never_sent(&self) -> bool {
+        self.is_connect() || matches!(self, Self::Overloaded)
     }
 }

@@ -8,6 +8,8 @@
 //! client/    accepts, serves HTTP/1.1 and HTTP/2, closes what stands still
 //! exchange/  one request: admit, match, pick, send, answer
 //! upstream/  links to targets: limits, connecting, connections kept for use again
+//! retry/     which requests are tried again, after what, when, how many at a time
+//! last_good/ answers for when circuit breakers are open
 //! headers/   what an intermediary changes in a message's head
 //! ```
 
@@ -18,4 +20,6 @@ mod deadline;
 pub mod error;
 pub(crate) mod exchange;
 pub mod headers;
+pub(crate) mod last_good;
+pub mod retry;
 pub mod upstream;

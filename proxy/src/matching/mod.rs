@@ -11,7 +11,7 @@ pub mod body_scan;
 mod bucket;
 mod conditions;
 pub mod explain;
-mod glob;
+pub(crate) mod glob;
 mod hosts;
 mod literals;
 pub mod normalise;

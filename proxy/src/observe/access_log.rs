@@ -206,6 +206,8 @@ pub struct Entry {
     /// The Target's key: the last one tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// How often it was sent, or tried to be sent, to a target.
+    pub attempts: u32,
     /// From the request's head until the end of the answer's body.
     #[serde(rename = "durationSeconds", serialize_with = "seconds")]
     pub duration: Duration,
@@ -248,6 +250,7 @@ impl Entry {
             route: None,
             upstream: None,
             target: None,
+            attempts: 0,
             duration: Duration::ZERO,
             bytes_received: 0,
             bytes_sent: 0,

@@ -70,6 +70,7 @@ fn a_line_has_every_field() {
     entry.route = Some("default/api".to_owned());
     entry.upstream = Some("default/chat".to_owned());
     entry.target = Some("default/one".to_owned());
+    entry.attempts = 2;
     entry.duration = Duration::from_micros(12_345);
     entry.bytes_received = 3;
     entry.bytes_sent = 7;
@@ -77,7 +78,7 @@ fn a_line_has_every_field() {
     let expected = serde_json::json!({
         "time": "1970-01-01T00:00:01.500Z", "method": "POST", "host": "api.example.com", "path": "/v1/chat",
         "protocol": "HTTP/1.1", "status": 200, "reason": "upstream-reset", "route": "default/api",
-        "upstream": "default/chat", "target": "default/one", "durationSeconds": 0.012_345, "bytesReceived": 3,
+        "upstream": "default/chat", "target": "default/one", "attempts": 2, "durationSeconds": 0.012_345, "bytesReceived": 3,
         "bytesSent": 7, "clientIP": "192.0.2.1", "userAgent": "curl/8 \"x\"", "requestID": "r-1",
         "traceID": "4bf92f3577b34da6a3ce929d0e0e4736",
     });

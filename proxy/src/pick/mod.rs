@@ -25,7 +25,7 @@ mod algorithm;
 mod candidates;
 mod draw;
 pub mod explain;
-mod fast_random;
+pub(crate) mod fast_random;
 #[cfg(test)]
 mod fixture;
 mod least;

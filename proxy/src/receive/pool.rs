@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use sluicegate_table::{ObjectKey, Pool, Target, TargetState};
@@ -101,6 +102,21 @@ impl PoolRuntime {
         for reach in self.members.iter().filter_map(|member| member.reach.as_ref()) {
             reach.link.set_leaving(reach.endpoint.target.state != TargetState::Enabled);
         }
+    }
+
+    /// The members of the level that a member is in.
+    pub(crate) fn level_of(&self, index: MemberIndex) -> Range<u32> {
+        let mut targets = self.targets.iter();
+        let mut first = 0;
+        for level in &self.pool.levels {
+            let members = targets.by_ref().take(level.members.len());
+            let next = first + members.map(|target| places(target.as_ref()).count() as u32).sum::<u32>();
+            if index.0 < next {
+                return first..next;
+            }
+            first = next;
+        }
+        first..first
     }
 
     /// The Targets of the members of the entry.

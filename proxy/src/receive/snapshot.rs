@@ -15,6 +15,7 @@ use super::pool::PoolRuntime;
 use super::references::References;
 use crate::endpoint::TargetRuntime;
 use crate::forward::headers::{HeaderRewrite, UnusableHeaders};
+use crate::forward::retry::RetryRuntime;
 use crate::health::Shared;
 use crate::matching::{Matcher, RouteIndex};
 use crate::slots::Slots;
@@ -57,6 +58,8 @@ pub struct RouteRuntime {
     pub pool: Option<Arc<PoolRuntime>>,
     /// The Rule's header changes.
     pub rewrite: Result<HeaderRewrite, UnusableHeaders>,
+    /// The Rule's retries, with the counts that all versions share.
+    pub retry: Option<Box<RetryRuntime>>,
 }
 
 impl Snapshot {
@@ -81,6 +84,11 @@ impl Snapshot {
     /// All routes with their numbers, in the order of their keys.
     pub fn numbered(&self) -> impl Iterator<Item = (RouteIndex, &Arc<RouteRuntime>)> {
         self.numbers.values().filter_map(|index| Some((*index, self.route(*index)?)))
+    }
+
+    /// The pool of an Upstream.
+    pub fn pool(&self, key: &ObjectKey) -> Option<&Arc<PoolRuntime>> {
+        self.pools.get(key)
     }
 
     /// All pools: those of Upstreams, and those written in Rules.
@@ -120,6 +128,10 @@ impl RouteRuntime {
                 route: Arc::clone(route),
                 pool,
                 rewrite: HeaderRewrite::for_route(&route.request_headers),
+                retry: route.retry.as_ref().map(|retry| {
+                    let last = last.and_then(|last| last.retry.as_deref());
+                    Box::new(RetryRuntime::new(retry, last))
+                }),
             }),
         }
     }

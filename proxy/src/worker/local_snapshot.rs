@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use sluicegate_table::ObjectKey;
 
 use super::Worker;
 use crate::forward::upstream::Connections;
 use crate::matching::{Matcher, RouteIndex};
-use crate::observe::metrics::{PickShard, RouteShard};
+use crate::observe::metrics::{AttemptOutcome, PickShard, RouteShard};
 use crate::pick::MemberIndex;
 use crate::receive::{PoolRuntime, Reach, RouteRuntime, Snapshot};
 
@@ -74,23 +75,44 @@ impl LocalSnapshot {
         self.shared.route(index).map(AsRef::as_ref)
     }
 
-    /// Counts a finished request of a route.
+    /// A pool of its own entry.
+    pub(crate) fn pool(&self, key: &ObjectKey) -> Option<&PoolRuntime> {
+        self.shared.pool(key).map(AsRef::as_ref)
+    }
+
+    /// Counts a finished request of a route, and with it the attempt of the route's own pool that gave the answer.
     pub(crate) fn record(
         &self,
         worker: &Worker,
         index: RouteIndex,
-        method: &Method,
-        status: StatusCode,
-        took: Duration,
+        (method, status, took): (&Method, StatusCode, Duration),
+        by_pool: bool,
     ) {
+        self.count(worker, index, |shard| {
+            shard.record(method, status, took);
+            if by_pool {
+                shard.attempted(AttemptOutcome::Answered);
+            }
+        });
+    }
+
+    /// Counts something of a route.
+    pub(crate) fn count(&self, worker: &Worker, index: RouteIndex, count: impl FnOnce(&RouteShard)) {
         let Some(route) = self.route(index) else { return };
         self.routes.with(index, route, |local| {
             let shard = local.shard.get_or_init(|| {
                 let upstream = route.pool.as_ref().map(|pool| pool.key.to_string()).unwrap_or_default();
                 worker.metrics().route(&route.key, &upstream)
             });
-            shard.record(method, status, took);
+            count(shard);
         });
+    }
+
+    /// As [`Self::picked`], in a pool that the route does not name itself: looked up each time.
+    #[cold]
+    pub(crate) fn picked_elsewhere(worker: &Worker, pool: &PoolRuntime, reach: &Reach) -> Rc<Connections> {
+        worker.metrics().picks(&pool.key, &reach.endpoint.key).picked();
+        worker.connections(&reach.link)
     }
 
     /// Counts a pick, and gives the worker's connections to the picked member.

@@ -22,6 +22,7 @@ pub(crate) use settings::Settings;
 
 use crate::forward::client::{ConnectionState, Patience, Sweeper};
 use crate::forward::clock::Clock;
+use crate::forward::last_good::LastGood;
 use crate::forward::upstream::{ClientKey, Connections, Dialer, Link, LinkId};
 use crate::observe::access_log::WorkerLog;
 use crate::observe::metrics::{RouteShard, WorkerMetrics};
@@ -47,6 +48,7 @@ pub(crate) struct Worker {
     metrics: WorkerMetrics,
     unmatched: RouteShard,
     access_log: WorkerLog,
+    last_good: Arc<LastGood>,
     alive: Cell<usize>,
     quiet: Notify,
 }
@@ -72,6 +74,7 @@ impl Worker {
         dialer: Dialer,
         metrics: WorkerMetrics,
         access_log: WorkerLog,
+        last_good: Arc<LastGood>,
     ) -> Rc<Self> {
         let routes = Rc::default();
         let worker = Rc::new(Self {
@@ -88,6 +91,7 @@ impl Worker {
             unmatched: metrics.unmatched(),
             metrics,
             access_log,
+            last_good,
             alive: Cell::new(0),
             quiet: Notify::new(),
         });
@@ -113,6 +117,11 @@ impl Worker {
 
     pub(crate) fn access_log(&self) -> &WorkerLog {
         &self.access_log
+    }
+
+    /// The last good answers, which all workers share.
+    pub(crate) fn last_good(&self) -> &Arc<LastGood> {
+        &self.last_good
     }
 
     /// Counts a request that no route took.

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{Settings, Worker, WorkerId};
 use crate::forward::client::{Listener, accept};
 use crate::forward::clock::TICK;
+use crate::forward::last_good::LastGood;
 use crate::forward::upstream::{ClientKey, Dialer};
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::Metrics;
@@ -29,6 +30,7 @@ pub(crate) struct WorkerStart {
     pub(crate) current: Arc<Current>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) access_log: AccessLog,
+    pub(crate) last_good: Arc<LastGood>,
     pub(crate) resolver: Resolver,
     pub(crate) tls: Arc<TargetTlsCache>,
     pub(crate) sockets: Vec<Socket>,
@@ -64,7 +66,8 @@ impl WorkerStart {
             .collect::<io::Result<Vec<Listener>>>()?;
         let (wake, woken) = mpsc::unbounded_channel();
         let dialer = Dialer::new(self.resolver, self.tls, wake);
-        let worker = Worker::new(self.id, self.settings, self.current, dialer, metrics, self.access_log.worker());
+        let access_log = self.access_log.worker();
+        let worker = Worker::new(self.id, self.settings, self.current, dialer, metrics, access_log, self.last_good);
         let accepting: Vec<JoinHandle<()>> = listeners
             .into_iter()
             .map(|listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener)))

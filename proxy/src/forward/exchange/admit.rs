@@ -1,5 +1,6 @@
 //! Admission: what is refused before anything is matched, and the body held to its limits.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use http::header::EXPECT;
@@ -14,7 +15,7 @@ use super::read_ahead::ReadAhead;
 use crate::answer::Reason;
 use crate::forward::client::ClientConnection;
 use crate::forward::headers::{RequestHead, strip_request};
-use crate::forward::upstream::{BodyWatch, RequestBody};
+use crate::forward::upstream::{BodyWatch, Kept, RequestBody};
 use crate::worker::Worker;
 
 /// What is known of a request before it is matched.
@@ -81,11 +82,33 @@ fn admit_body(client: &ClientConnection, parts: &mut Parts, content_length: Opti
 }
 
 /// The body as the target gets it, held to the limits of size and of standing still.
-pub(super) fn watched(worker: &Rc<Worker>, body: Option<Incoming>, ahead: Option<Box<ReadAhead>>) -> RequestBody {
+pub(super) fn watched(worker: &Rc<Worker>, body: Option<Incoming>, ahead: Option<&mut ReadAhead>) -> RequestBody {
     match (body, ahead) {
-        (_, Some(ahead)) => RequestBody::read_ahead(ahead.frames, ahead.rest, ahead.watch),
+        (_, Some(ahead)) => {
+            RequestBody::read_ahead(std::mem::take(&mut ahead.frames), ahead.rest.take(), Rc::clone(&ahead.watch))
+        }
         (Some(body), None) if !body.is_end_stream() => RequestBody::streamed(body, watch(worker)),
         _ => RequestBody::empty(),
+    }
+}
+
+/// As [`watched`], for a body that may be sent again: up to `most` bytes of it are kept. `None`: there is none.
+#[cold]
+pub(super) fn kept(
+    worker: &Rc<Worker>,
+    body: Option<Incoming>,
+    ahead: Option<&mut ReadAhead>,
+    most: u64,
+) -> Option<Kept> {
+    match (body, ahead) {
+        (_, Some(ahead)) => {
+            let frames = std::mem::take(&mut ahead.frames);
+            Some(Kept::new(&frames, ahead.rest.take(), Rc::clone(&ahead.watch), most))
+        }
+        (Some(body), None) if !body.is_end_stream() => {
+            Some(Kept::new(&VecDeque::new(), Some(body), watch(worker), most))
+        }
+        _ => None,
     }
 }
 

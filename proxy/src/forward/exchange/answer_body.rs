@@ -4,6 +4,7 @@
 //! record. hyper drops a body at its end, be that the last chunk, trailers, or the client going away, so everything
 //! happens on drop.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -12,13 +13,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use sluicegate_table::ObjectKey;
 
 use super::record::Record;
+use super::send::Answered;
 use crate::answer::Reason;
 use crate::endpoint::InFlight;
 use crate::forward::clock::{Clock, Deadline};
 use crate::forward::headers::strip_trailers;
-use crate::forward::upstream::{Connections, Http1, Stream};
+use crate::forward::last_good::Capture;
+use crate::forward::upstream::{BodyWatch, Connections, Http1, Stream};
+use crate::health::Outcome;
+use crate::pick::MemberIndex;
+
+/// The most bytes of an answer that are read only to use its connection again, and how long that may take.
+const DRAINED: u64 = 64 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// An answer's body.
 #[derive(Debug)]
@@ -45,7 +55,15 @@ pub(super) struct Streamed {
     /// `timeouts.idle` and when it will be over.
     pub(super) idle: Option<(Deadline, Duration)>,
     /// Counts until the body ends; a tunnel that follows takes it over.
-    pub(super) _in_flight: Option<InFlight>,
+    pub(super) in_flight: Option<InFlight>,
+    /// Whose answer it is.
+    pub(super) member: MemberIndex,
+    /// The pool of `member` where it is not the route's own.
+    pub(super) fallback: Option<Box<ObjectKey>>,
+    /// The watch over the client's body, where the answer is judged.
+    pub(super) watch: Option<Rc<BodyWatch>>,
+    /// Keeps the answer for when there is none.
+    pub(super) capture: Option<Box<Capture>>,
     /// All of the body was read.
     pub(super) ended: bool,
 }
@@ -80,6 +98,20 @@ impl AnswerBody {
     }
 }
 
+impl AnswerBody {
+    /// Has an answer judged that broke off, unless the client's own body did.
+    #[cold]
+    fn judge(&self) {
+        if let Source::Streamed(Streamed { in_flight: Some(in_flight), member, fallback, watch, .. }) = &self.source
+            && let Some(pool) = self.record.pool(fallback.as_deref())
+            && pool.balancer.judges()
+            && watch.as_ref().is_none_or(|watch| watch.take_failure().is_none())
+        {
+            pool.balancer.judge(*member, in_flight, Outcome::Reset);
+        }
+    }
+}
+
 impl Body for AnswerBody {
     type Data = Bytes;
     type Error = BrokenOff;
@@ -99,6 +131,7 @@ impl Body for AnswerBody {
                     BrokenOff::Target(_) => Reason::UpstreamReset,
                     BrokenOff::Idle => Reason::UpstreamTimeout,
                 });
+                this.judge();
                 this.source = Source::Cut;
             }
             None => {}
@@ -124,6 +157,13 @@ impl Body for AnswerBody {
 }
 
 impl Streamed {
+    /// A body that nothing but its connection depends on.
+    pub(super) fn handed_over(body: Incoming, carrier: Carrier) -> Self {
+        let member = MemberIndex(0);
+        let (idle, in_flight, fallback, watch, capture) = (None, None, None, None, None);
+        Self { body, carrier, idle, in_flight, member, fallback, watch, capture, ended: false }
+    }
+
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let Poll::Ready(next) = Pin::new(&mut self.body).poll_frame(cx) else {
             if let Some((deadline, _)) = &self.idle
@@ -154,15 +194,48 @@ impl Streamed {
                 strip_trailers(&mut trailers);
                 Frame::trailers(trailers)
             }
-            Err(frame) => frame,
+            Err(frame) => {
+                if let (Some(capture), Some(data)) = (&mut self.capture, frame.data_ref()) {
+                    capture.push(data);
+                }
+                frame
+            }
         }
     }
 }
 
+/// Reads a small answer that nobody gets to its end, so that its connection can be used again. The connection of a larger
+/// one is closed.
+pub(super) fn drain((response, carrier): Answered) {
+    let body = response.into_body();
+    if body.size_hint().lower() > DRAINED {
+        return;
+    }
+    let mut streamed = Streamed::handed_over(body, carrier);
+    if streamed.body.is_end_stream() {
+        return;
+    }
+    tokio::task::spawn_local(tokio::time::timeout(DRAIN_TIME, async move {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = poll_fn(|cx| streamed.poll_frame(cx)).await {
+            bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if bytes > DRAINED {
+                return;
+            }
+        }
+    }));
+}
+
 impl Drop for Streamed {
     fn drop(&mut self) {
+        let ended = self.ended || self.body.is_end_stream();
+        if let Some(capture) = self.capture.take()
+            && ended
+        {
+            capture.keep();
+        }
         if let Carrier::Http1 { connection, connections, clock } = &mut self.carrier
-            && (self.ended || self.body.is_end_stream())
+            && ended
             && let Some(connection) = connection.take()
         {
             connections.give_back(connection, clock.now());

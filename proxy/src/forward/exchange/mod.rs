@@ -1,15 +1,20 @@
 //! One request: admit, match, pick, send, answer.
 //!
-//! The straight line here is the hot path. What few requests need (reading ahead in a body, opening a connection,
-//! upgrades) is boxed behind a branch, so that the future of the common case stays small.
+//! The straight line here is the hot path. What few requests need (reading ahead in a body, opening a connection, more
+//! than one attempt, upgrades) is boxed behind a branch, so that the future of the common case stays small.
 
 mod admit;
 mod answer_body;
+mod attempts;
+mod fallback;
+mod finish;
 mod outgoing;
 mod reach;
 mod read_ahead;
 mod record;
+mod refusal;
 mod send;
+mod tries;
 mod upgrade;
 mod view;
 
@@ -23,15 +28,19 @@ use hyper::upgrade::OnUpgrade;
 
 pub(crate) use answer_body::AnswerBody;
 use answer_body::Streamed;
+use attempts::{Attempts, Repeats, Seen, Spare};
+use finish::Rest;
 use outgoing::Outgoing;
 pub(crate) use outgoing::target_text;
+use reach::Wanted;
 use read_ahead::ReadAhead;
 use record::Record;
+use refusal::Refusal;
 use view::View;
 
-use crate::answer::{Form, Reason, answer, method_not_allowed};
+use crate::answer::{Form, Reason};
 use crate::forward::client::ClientConnection;
-use crate::forward::error::ForwardError;
+use crate::forward::upstream::{Kept, RequestBody};
 use crate::matching::Found;
 use crate::receive::{PoolRuntime, RouteRuntime};
 
@@ -43,39 +52,12 @@ pub(crate) async fn serve(
     let (parts, body) = request.into_parts();
     let form = Form::of_parts(parts.version, &parts.method, &parts.headers);
     let mut record = Record::begin(&client, &parts);
-    match forward(&client, &mut record, parts, body).await {
+    match forward(&client, &mut record, form, parts, body).await {
         Ok((parts, streamed)) => {
-            record.answered(parts.status);
+            record.answered(parts.status, streamed.fallback.as_deref());
             Ok(Response::from_parts(parts, AnswerBody::streamed(streamed, record)))
         }
         Err(refusal) => Ok(refusal.answer(form, record)),
-    }
-}
-
-/// Why a request is answered by us.
-#[derive(Debug)]
-enum Refusal {
-    Reason(Reason),
-    Methods(Vec<String>),
-}
-
-impl From<Reason> for Refusal {
-    fn from(reason: Reason) -> Self {
-        Self::Reason(reason)
-    }
-}
-
-impl Refusal {
-    #[cold]
-    fn answer(self, form: Form, mut record: Record) -> Response<AnswerBody> {
-        let (reason, response) = match self {
-            Self::Reason(reason) => (reason, answer(form, reason)),
-            Self::Methods(methods) => {
-                (Reason::MethodNotAllowed, method_not_allowed(form, methods.iter().map(String::as_str)))
-            }
-        };
-        record.refused(response.status(), reason);
-        response.map(|body| AnswerBody::full(body, record))
     }
 }
 
@@ -84,11 +66,14 @@ impl Refusal {
 struct Routed<'a> {
     route: &'a RouteRuntime,
     pool: &'a PoolRuntime,
+    /// The pool stands in for the route's own.
+    fallback: bool,
 }
 
 async fn forward(
     client: &Rc<ClientConnection>,
     record: &mut Record,
+    form: Form,
     mut parts: Parts,
     body: Incoming,
 ) -> Result<(http::response::Parts, Streamed), Refusal> {
@@ -97,9 +82,8 @@ async fn forward(
     let snapshot = worker.snapshot();
     let mut body = Some(body);
     let mut ahead: Option<Box<ReadAhead>> = None;
-    let outgoing;
-    let reached;
-    let routed = loop {
+    let (outgoing, mut reached, repeats, asked, client_ip);
+    let (route, prefix) = loop {
         let view = View::of(client, &parts, &admitted, record.started())?;
         record.seen(&view);
         let request = view.request(&parts, ahead.as_ref().map(|ahead| &ahead.facts));
@@ -111,10 +95,15 @@ async fn forward(
                 if ahead.is_none() && pool.balancer.needs_body(&request) {
                     route.route.buffer_size
                 } else {
-                    let routed = Routed { route, pool };
-                    reached = reach::reach(client, &snapshot, index, routed, &request, admitted.upgrade()).await?;
-                    outgoing = Outgoing::of(&view, &parts, routed, &reached, prefix)?;
-                    break routed;
+                    let routed = Routed { route, pool, fallback: false };
+                    let upgrade = admitted.upgrade();
+                    let wanted = Wanted { client, snapshot: &snapshot, route: index, request: &request, upgrade };
+                    asked = fallback::asked(routed, &request);
+                    reached = reach::reach(wanted, routed, record).await?;
+                    repeats = Repeats::of(form, &admitted, &view, &parts, reached.routed);
+                    outgoing = Outgoing::of(&view, &parts, &reached, prefix)?;
+                    client_ip = view.client_ip;
+                    break (index, prefix);
                 }
             }
             Found::NeedsBody { at_most } => at_most,
@@ -124,16 +113,35 @@ async fn forward(
         let Some(body) = body.take() else { return Err(Reason::InternalError.into()) };
         ahead = Some(Box::pin(read_ahead::read(client, body, wanted)).await?);
     };
-    record.sent_to(reached.target(routed));
-    let body = admit::watched(worker, body, ahead);
+    let (body, kept) = if repeats.any() {
+        let kept = admit::kept(worker, body, ahead.as_deref_mut(), reached.routed.route.route.buffer_size);
+        (kept.as_ref().and_then(Kept::read).unwrap_or_else(RequestBody::empty), kept)
+    } else {
+        (admit::watched(worker, body, ahead.as_deref_mut()), None)
+    };
     record.watch(body.watch());
-    let upgrade = if admitted.upgrade() { parts.extensions.remove::<OnUpgrade>() } else { None };
-    outgoing.apply(client, &admitted, routed, &reached, &mut parts)?;
-    send::send(client, admitted.version, routed, reached, Request::from_parts(parts, body), upgrade).await
-}
-
-impl From<ForwardError> for Refusal {
-    fn from(error: ForwardError) -> Self {
-        Self::Reason(error.reason())
-    }
+    let on_upgrade = if admitted.upgrade() { parts.extensions.remove::<OnUpgrade>() } else { None };
+    let replaced = outgoing.apply(client, &admitted, &reached, &mut parts)?;
+    let spare = if repeats.any() { Some(Box::new(Spare { parts: parts.clone(), body: kept })) } else { None };
+    let rest = Rest { on_upgrade, watch: body.watch().cloned(), asked };
+    let outcome = send::attempt(client, admitted.version, &mut reached, Request::from_parts(parts, body)).await;
+    let answered = match outcome {
+        Ok(answered) if !repeats.any() || !repeats.doubts(reached.routed, &answered) => answered,
+        outcome => {
+            let seen = Seen {
+                admitted: &admitted,
+                identity: &worker.settings().identity,
+                tls: client.tls,
+                client_ip,
+                received: record.started(),
+                facts: ahead.as_ref().map(|ahead| &ahead.facts),
+            };
+            let snapshot = &snapshot;
+            let attempts = Attempts { client, snapshot, route, seen, prefix, record, repeats, spare, replaced };
+            let answered;
+            (reached, answered) = Box::pin(attempts.go_on(reached, outcome)).await?;
+            answered
+        }
+    };
+    finish::finish(client, admitted.version, reached, answered, rest)
 }

@@ -5,15 +5,17 @@ use std::fmt::Write as _;
 use http::header::{COOKIE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
+use super::Refusal;
 use super::admit::Admitted;
 use super::reach::Reached;
 use super::view::View;
-use super::{Refusal, Routed};
 use crate::answer::Reason;
 use crate::forward::client::ClientConnection;
 use crate::forward::upstream::Link;
+use crate::matching::normalise;
+use crate::receive::Reach;
 
 /// What the request's target becomes; worked out while the request is still as the client sent it.
 #[derive(Debug)]
@@ -22,18 +24,20 @@ pub(super) struct Outgoing {
     path_and_query: Option<PathAndQuery>,
 }
 
+/// What a Target's part in a head has replaced, so that another Target gets nothing of it.
+#[derive(Debug, Default)]
+pub(super) struct Replaced {
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the client asked for, where the target is asked for something else.
+    path_and_query: Option<PathAndQuery>,
+}
+
 impl Outgoing {
     /// The path that the target gets: normalised, the matched prefix taken off where the Rule says so, the Target's own
     /// path put in front.
-    pub(super) fn of(
-        view: &View<'_>,
-        parts: &Parts,
-        routed: Routed<'_>,
-        reached: &Reached,
-        prefix: usize,
-    ) -> Result<Self, Refusal> {
-        let front = reached.reach(routed)?.endpoint.target.path.as_str();
-        let strip = if routed.route.route.strip_path { prefix } else { 0 };
+    pub(super) fn of(view: &View<'_>, parts: &Parts, reached: &Reached<'_>, prefix: usize) -> Result<Self, Refusal> {
+        let front = reached.reach()?.endpoint.target.path.as_str();
+        let strip = if reached.routed.route.route.strip_path { prefix } else { 0 };
         if strip == 0 && front.is_empty() && view.path == parts.uri.path() {
             return Ok(Self { path_and_query: None });
         }
@@ -47,44 +51,91 @@ impl Outgoing {
         self,
         client: &ClientConnection,
         admitted: &Admitted,
-        routed: Routed<'_>,
-        reached: &Reached,
+        reached: &Reached<'_>,
         parts: &mut Parts,
-    ) -> Result<(), Refusal> {
-        let reach = reached.reach(routed)?;
-        let link = reached.connections.link();
-        let (authority, host) = link.authority().ok_or(Reason::InvalidConfiguration)?;
-        let route_edits = routed.route.rewrite.as_ref().map_err(|_| Reason::InvalidConfiguration)?;
-        let target_edits = (*reach.rewrite).as_ref().map_err(|_| Reason::InvalidConfiguration)?;
-        let http2 = reached.http2();
-
+    ) -> Result<Replaced, Refusal> {
+        let route_edits = reached.routed.route.rewrite.as_ref().map_err(|_| Reason::InvalidConfiguration)?;
         let asked = asked_host(parts);
         client.forwarded.apply(&mut parts.headers, asked.as_ref(), parts.version, admitted.head);
-        parts.headers.insert(HOST, host.clone());
-        if parts.version == Version::HTTP_2 && !http2 {
+        if let Some((_, host)) = reached.connections.link().authority() {
+            parts.headers.insert(HOST, host.clone());
+        }
+        if parts.version == Version::HTTP_2 && !reached.http2() {
             join_cookies(&mut parts.headers);
         }
         route_edits.apply(&mut parts.headers);
-        target_edits.apply(&mut parts.headers);
         parts.extensions.clear();
+        self.address(admitted, reached, parts)
+    }
+
+    /// Makes a head that was for another target what this one gets.
+    #[cold]
+    pub(super) fn apply_again(
+        admitted: &Admitted,
+        prefix: usize,
+        last: (&Reach, Replaced),
+        reached: &Reached<'_>,
+        parts: &mut Parts,
+    ) -> Result<Replaced, Refusal> {
+        let (last, replaced) = last;
+        if let Ok(edits) = &*last.rewrite {
+            edits.take_back(&mut parts.headers, replaced.headers);
+        }
+        let route_edits = reached.routed.route.rewrite.as_ref().map_err(|_| Reason::InvalidConfiguration)?;
+        if let Some((_, host)) = reached.connections.link().authority() {
+            parts.headers.insert(HOST, route_edits.host().unwrap_or(host).clone());
+        }
+        parts.headers.remove(TRANSFER_ENCODING);
+        if !reached.http2() {
+            join_cookies(&mut parts.headers);
+        }
+        let asked = replaced.path_and_query.or_else(|| parts.uri.path_and_query().cloned());
+        let asked = asked.unwrap_or(PathAndQuery::from_static("/"));
+        let path = normalise::path(asked.path()).map_err(|_| Reason::InvalidRequest)?;
+        let front = reached.reach()?.endpoint.target.path.as_str();
+        let strip = if reached.routed.route.route.strip_path { prefix } else { 0 };
+        let text = target_text(front, path.get(strip..).unwrap_or_default(), asked.query());
+        let path_and_query = PathAndQuery::try_from(text).map_err(|_| Reason::InvalidRequest)?;
+        let mut replaced = Self { path_and_query: Some(path_and_query) }.address(admitted, reached, parts)?;
+        replaced.path_and_query = Some(asked);
+        Ok(replaced)
+    }
+
+    /// The Target's own part in the head.
+    fn address(self, admitted: &Admitted, reached: &Reached<'_>, parts: &mut Parts) -> Result<Replaced, Refusal> {
+        let reach = reached.reach()?;
+        let link = reached.connections.link();
+        let (authority, _) = link.authority().ok_or(Reason::InvalidConfiguration)?;
+        let target_edits = (*reach.rewrite).as_ref().map_err(|_| Reason::InvalidConfiguration)?;
+        let http2 = reached.http2();
+        let headers = target_edits.apply_for_now(&mut parts.headers);
         if admitted.content_length.is_none() && !http2 && (parts.method == Method::GET || parts.method == Method::HEAD)
         {
             // hyper takes such a request to have no body, and would drop it without a word.
             parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        self.set_uri(link, authority, http2, parts)
+        let path_and_query = self.set_uri(link, authority, http2, parts)?;
+        Ok(Replaced { headers, path_and_query })
     }
 
-    fn set_uri(self, link: &Link, authority: &Authority, http2: bool, parts: &mut Parts) -> Result<(), Refusal> {
+    /// Gives what the path and query replaced.
+    fn set_uri(
+        self,
+        link: &Link,
+        authority: &Authority,
+        http2: bool,
+        parts: &mut Parts,
+    ) -> Result<Option<PathAndQuery>, Refusal> {
         parts.version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
         let full = http2 || link.absolute_form();
         if !full && self.path_and_query.is_none() && parts.uri.authority().is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let mut uri = std::mem::take(&mut parts.uri).into_parts();
-        if let Some(path_and_query) = self.path_and_query {
-            uri.path_and_query = Some(path_and_query);
-        }
+        let replaced = match self.path_and_query {
+            Some(path_and_query) => uri.path_and_query.replace(path_and_query),
+            None => None,
+        };
         (uri.scheme, uri.authority) = if full {
             let host = if http2 { parts.headers.remove(HOST) } else { parts.headers.get(HOST).cloned() };
             (Some(link.scheme()), Some(told_authority(host, authority)?))
@@ -92,7 +143,7 @@ impl Outgoing {
             (None, None)
         };
         parts.uri = Uri::from_parts(uri).map_err(|_| Reason::InternalError)?;
-        Ok(())
+        Ok(replaced)
     }
 }
 

@@ -1,30 +1,37 @@
 //! From a pool to a connection: pick a member and check out a connection to it.
 //!
-//! A target that takes no connection has seen nothing of the request, so the next one is tried.
+//! A target that takes no connection has seen nothing of the request, so the next one is tried, whatever the request is:
+//! those of the same level first, then down the levels.
 
 use std::rc::Rc;
 
 use http::HeaderValue;
 use sluicegate_table::ObjectKey;
-use smallvec::SmallVec;
 
-use super::{Refusal, Routed};
+use super::record::Record;
+use super::tries::{Asked, MayRepeat, Tries};
+use super::{Refusal, Routed, fallback};
 use crate::answer::Reason;
 use crate::endpoint::InFlight;
 use crate::forward::client::ClientConnection;
 use crate::forward::clock::Deadline;
 use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
+use crate::forward::retry::Failure;
 use crate::forward::upstream::{Checkout, Connections};
+use crate::health::Outcome;
 use crate::matching::RouteIndex;
-use crate::pick::{MemberIndex, Picked};
+use crate::observe::metrics::AttemptOutcome;
+use crate::pick::{MemberIndex, NoUsableTarget, Picked};
 use crate::receive::Reach;
 use crate::request::RequestView;
 use crate::worker::LocalSnapshot;
 
 /// A picked member and a connection to it.
 #[derive(Debug)]
-pub(super) struct Reached {
+pub(super) struct Reached<'a> {
+    /// The pool that it is a member of.
+    pub(super) routed: Routed<'a>,
     pub(super) member: MemberIndex,
     pub(super) connections: Rc<Connections>,
     /// `None` once the request is sent over it.
@@ -33,19 +40,21 @@ pub(super) struct Reached {
     pub(super) upgrade: bool,
     pub(super) in_flight: InFlight,
     pub(super) set_cookie: Option<HeaderValue>,
-    /// `timeouts.request`, running since the pick.
+    /// `timeouts.request`, running since the first pick.
     pub(super) deadline: Option<Deadline>,
+    /// What came before, where there was anything.
+    pub(super) tries: Option<Box<Tries>>,
 }
 
-impl Reached {
+impl<'a> Reached<'a> {
     /// The member as the pool knows it.
-    pub(super) fn reach<'a>(&self, routed: Routed<'a>) -> Result<&'a Reach, Refusal> {
-        routed.pool.member(self.member).ok_or_else(|| Reason::InternalError.into())
+    pub(super) fn reach(&self) -> Result<&'a Reach, Refusal> {
+        self.routed.pool.member(self.member).ok_or_else(|| Reason::InternalError.into())
     }
 
     /// The Target's key.
-    pub(super) fn target<'a>(&self, routed: Routed<'a>) -> &'a ObjectKey {
-        routed.pool.member(self.member).map_or(&routed.pool.key, |member| &member.endpoint.key)
+    pub(super) fn target(&self) -> &'a ObjectKey {
+        self.routed.pool.member(self.member).map_or(&self.routed.pool.key, |member| &member.endpoint.key)
     }
 
     /// Whether the request goes over HTTP/2.
@@ -54,87 +63,173 @@ impl Reached {
     }
 }
 
+/// A request that wants a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'r, 'a> {
+    pub(super) client: &'r ClientConnection,
+    pub(super) snapshot: &'a Rc<LocalSnapshot>,
+    pub(super) route: RouteIndex,
+    pub(super) request: &'r RequestView<'r>,
+    pub(super) upgrade: bool,
+}
+
 /// Picks a member and checks out a connection.
-pub(super) async fn reach(
-    client: &ClientConnection,
-    snapshot: &Rc<LocalSnapshot>,
-    route: RouteIndex,
-    routed: Routed<'_>,
-    request: &RequestView<'_>,
-    upgrade: bool,
-) -> Result<Reached, Refusal> {
-    let mut picked = routed.pool.balancer.pick(request, &[]).map_err(|_| Reason::NoHealthyTarget)?;
+pub(super) async fn reach<'a>(
+    wanted: Wanted<'_, 'a>,
+    mut routed: Routed<'a>,
+    record: &mut Record,
+) -> Result<Reached<'a>, Refusal> {
+    let mut picked = match routed.pool.balancer.pick(wanted.request, &[]) {
+        Ok(picked) => picked,
+        Err(none) => fallback::instead(wanted, &mut routed, none)?,
+    };
     let member = routed.pool.member(picked.member).ok_or(Reason::NoHealthyTarget)?;
-    let connections = snapshot.picked(&client.worker, route, routed.pool, picked.member, member);
-    let deadline = routed.route.route.timeouts.request.map(|limit| client.worker.clock().deadline(limit));
-    if let Some(checkout) = connections.ready(upgrade) {
+    let connections = wanted.connections(routed, picked.member, member);
+    record.attempt(&member.endpoint.key);
+    let deadline = routed.route.route.timeouts.request.map(|limit| wanted.client.worker.clock().deadline(limit));
+    if let Some(checkout) = connections.ready(wanted.upgrade) {
         return Ok(Reached {
+            routed,
             member: picked.member,
             connections,
             checkout: Some(checkout),
-            upgrade,
+            upgrade: wanted.upgrade,
             in_flight: InFlight::begin_as(&member.endpoint.load, picked.probe.take()),
             set_cookie: picked.set_cookie,
             deadline,
+            tries: None,
         });
     }
-    let opening = Opening { client, snapshot, route, routed, request, upgrade };
-    Box::pin(opening.open(picked, connections, deadline)).await
+    let way = Way { routed, picked, connections: Some(connections), deadline, tries: Box::default(), first: None };
+    Box::pin(wanted.open(way, record)).await
 }
 
-/// The cold path: no connection is ready.
-struct Opening<'a> {
-    client: &'a ClientConnection,
-    snapshot: &'a Rc<LocalSnapshot>,
-    route: RouteIndex,
-    routed: Routed<'a>,
-    request: &'a RequestView<'a>,
-    upgrade: bool,
+/// A request on its way to a connection.
+#[derive(Debug)]
+pub(super) struct Way<'a> {
+    pub(super) routed: Routed<'a>,
+    pub(super) picked: Picked,
+    /// Those to the picked member; `None`: not looked up yet.
+    pub(super) connections: Option<Rc<Connections>>,
+    pub(super) deadline: Option<Deadline>,
+    pub(super) tries: Box<Tries>,
+    /// The answer should nothing come of it: the first cause.
+    pub(super) first: Option<Refusal>,
 }
 
-impl Opening<'_> {
-    /// Opens a connection to the picked member, or to others should that fail.
-    async fn open(
-        self,
-        mut picked: Picked,
-        mut connections: Rc<Connections>,
-        deadline: Option<Deadline>,
-    ) -> Result<Reached, Refusal> {
-        let mut tried: SmallVec<[MemberIndex; 8]> = SmallVec::new();
+impl<'a> Wanted<'_, 'a> {
+    /// The worker's connections to a member that was picked.
+    fn connections(&self, routed: Routed<'a>, member: MemberIndex, reach: &Reach) -> Rc<Connections> {
+        let worker = &self.client.worker;
+        if routed.fallback {
+            return LocalSnapshot::picked_elsewhere(worker, routed.pool, reach);
+        }
+        self.snapshot.picked(worker, self.route, routed.pool, member, reach)
+    }
+
+    /// The cold path: opens a connection to the picked member, or to others should that fail.
+    pub(super) async fn open(self, mut way: Way<'a>, record: &mut Record) -> Result<Reached<'a>, Refusal> {
         loop {
-            let member = self.routed.pool.member(picked.member).ok_or(Reason::NoHealthyTarget)?;
-            let worker = &self.client.worker;
-            let in_flight = InFlight::begin_as(&member.endpoint.load, picked.probe.take());
-            let priority = self.routed.route.route.priority;
+            let routed = way.routed;
+            let member = routed.pool.member(way.picked.member).ok_or(Reason::NoHealthyTarget)?;
+            let connections = way.connections.take().unwrap_or_else(|| {
+                record.attempt(&member.endpoint.key);
+                self.connections(routed, way.picked.member, member)
+            });
+            let in_flight = InFlight::begin_as(&member.endpoint.load, way.picked.probe.take());
             let opened = if let Some(checkout) = connections.ready(self.upgrade) {
                 Ok(checkout)
             } else {
-                let opening = connections.open(worker.dialer(), priority, self.upgrade);
-                within(deadline.as_ref(), opening).await.unwrap_or(Err(ForwardError::RequestTimeout))
+                let opening = connections.open(self.client.worker.dialer(), routed.route.route.priority, self.upgrade);
+                within(way.deadline.as_ref(), opening).await.unwrap_or(Err(ForwardError::RequestTimeout))
             };
             let error = match opened {
                 Ok(checkout) => {
                     return Ok(Reached {
-                        member: picked.member,
+                        routed,
+                        member: way.picked.member,
                         connections,
                         checkout: Some(checkout),
                         upgrade: self.upgrade,
                         in_flight,
-                        set_cookie: picked.set_cookie,
-                        deadline,
+                        set_cookie: way.picked.set_cookie,
+                        deadline: way.deadline,
+                        tries: Some(way.tries),
                     });
                 }
                 Err(error) => error,
             };
             tracing::debug!(target = %member.endpoint.key, %error, "no connection to a target");
-            if !error.is_connect() {
+            let outcome = Self::not_connected(&way, &in_flight, &error, &connections);
+            record.count_attempt(routed, outcome);
+            drop(in_flight);
+            if !error.was_never_sent() {
                 return Err(error.into());
             }
-            in_flight.unanswered();
-            tried.push(picked.member);
-            picked = self.routed.pool.balancer.pick(self.request, &tried).map_err(|_| Refusal::from(error))?;
-            let member = self.routed.pool.member(picked.member).ok_or(Reason::NoHealthyTarget)?;
-            connections = self.snapshot.picked(worker, self.route, self.routed.pool, picked.member, member);
+            way.picked = self.next(&mut way, record, error).await?;
+        }
+    }
+
+    /// Has an attempt judged for which no connection came about.
+    fn not_connected(
+        way: &Way<'a>,
+        in_flight: &InFlight,
+        error: &ForwardError,
+        connections: &Connections,
+    ) -> AttemptOutcome {
+        let judge = |outcome| {
+            if way.routed.pool.balancer.judges() {
+                way.routed.pool.balancer.judge(way.picked.member, in_flight, outcome);
+            }
+        };
+        match error {
+            error if error.is_connect() => {
+                in_flight.unanswered();
+                judge(Outcome::NotConnected);
+                AttemptOutcome::NotConnected
+            }
+            ForwardError::RequestTimeout => {
+                // Who waits in our own queue does not wait for the target.
+                if connections.link().pending() == 0 {
+                    judge(Outcome::TimedOut);
+                }
+                AttemptOutcome::TimedOut
+            }
+            _ => AttemptOutcome::Overloaded,
+        }
+    }
+
+    /// The next member for a request of which nothing was sent.
+    async fn next(&self, way: &mut Way<'a>, record: &mut Record, error: ForwardError) -> Result<Picked, Refusal> {
+        let connection = error.is_connect();
+        let cause = way.first.take().unwrap_or_else(|| error.into());
+        way.tries.tried.push(way.picked.member);
+        let none = match way.routed.pool.balancer.pick(self.request, &way.tries.tried) {
+            Ok(picked) => {
+                way.first = Some(cause);
+                return Ok(picked);
+            }
+            Err(none) => none,
+        };
+        if none == NoUsableTarget::Open {
+            match fallback::instead(*self, &mut way.routed, none) {
+                Ok(picked) => {
+                    way.tries.tried.clear();
+                    way.first = Some(cause);
+                    return Ok(picked);
+                }
+                Err(stands_in @ Refusal::StandsIn(_)) => return Err(stands_in),
+                Err(_) => {}
+            }
+        }
+        let asked = Asked { request: self.request, routed: way.routed, record, deadline: way.deadline.as_ref() };
+        let again = if connection { way.tries.again(asked, Failure::Connection, MayRepeat::YES).await } else { None };
+        match again {
+            Some(picked) => {
+                way.first = Some(cause);
+                Ok(picked)
+            }
+            None => Err(cause),
         }
     }
 }

@@ -7,12 +7,16 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use sluicegate_table::ObjectKey;
 
+use super::Routed;
 use super::view::View;
 use crate::answer::Reason;
 use crate::forward::client::ClientConnection;
+use crate::forward::retry::RetryRuntime;
 use crate::forward::upstream::BodyWatch;
 use crate::matching::RouteIndex;
 use crate::observe::access_log::Entry;
+use crate::observe::metrics::{AttemptOutcome, FallbackKind, RouteShard};
+use crate::receive::PoolRuntime;
 use crate::worker::LocalSnapshot;
 
 /// Tells of an exchange when it is dropped, which is at the end of the answer's body or when the client has gone.
@@ -24,6 +28,8 @@ pub(crate) struct Record {
     /// `None` until there is an answer.
     status: Option<StatusCode>,
     route: Option<(Rc<LocalSnapshot>, RouteIndex)>,
+    /// A target of the route's own pool gave the answer.
+    by_pool: bool,
     log: Option<Box<Logged>>,
 }
 
@@ -47,6 +53,7 @@ impl Record {
             method: parts.method.clone(),
             status: None,
             route: None,
+            by_pool: false,
             log,
         }
     }
@@ -69,12 +76,59 @@ impl Record {
             log.entry.route = Some(matched.key.to_string());
             log.entry.upstream = matched.pool.as_ref().map(|pool| pool.key.to_string());
         }
+        // What is read ahead of a body may make it another route's.
+        self.leave();
         self.route = Some((Rc::clone(snapshot), route));
+        if let Some(retry) = self.retry() {
+            retry.budget.enter();
+        }
     }
 
-    pub(super) fn sent_to(&mut self, target: &ObjectKey) {
+    /// The retries of the matched route.
+    fn retry(&self) -> Option<&RetryRuntime> {
+        let (snapshot, route) = self.route.as_ref()?;
+        snapshot.route(*route)?.retry.as_deref()
+    }
+
+    fn leave(&self) {
+        if let Some(retry) = self.retry() {
+            retry.budget.leave();
+        }
+    }
+
+    /// An attempt begins.
+    pub(super) fn attempt(&mut self, target: &ObjectKey) {
         if let Some(log) = &mut self.log {
             log.entry.target = Some(target.to_string());
+            log.entry.attempts += 1;
+        }
+    }
+
+    /// Counts something of the matched route.
+    #[cold]
+    pub(super) fn count(&self, count: impl FnOnce(&RouteShard)) {
+        if let Some((snapshot, route)) = &self.route {
+            snapshot.count(&self.client.worker, *route, count);
+        }
+    }
+
+    /// Counts an attempt that gave no answer to the client.
+    #[cold]
+    pub(super) fn count_attempt(&self, routed: Routed<'_>, outcome: AttemptOutcome) {
+        if routed.fallback {
+            let metrics = self.client.worker.metrics();
+            metrics.route(&routed.route.key, &routed.pool.key.to_string()).attempted(outcome);
+        } else {
+            self.count(|shard| shard.attempted(outcome));
+        }
+    }
+
+    /// The pool of an answer: a fallback's, or the one that the matched route goes to.
+    pub(super) fn pool(&self, fallback: Option<&ObjectKey>) -> Option<&PoolRuntime> {
+        let (snapshot, route) = self.route.as_ref()?;
+        match fallback {
+            Some(key) => snapshot.pool(key),
+            None => snapshot.route(*route)?.pool.as_deref(),
         }
     }
 
@@ -84,9 +138,24 @@ impl Record {
         }
     }
 
-    /// A target answered.
-    pub(super) fn answered(&mut self, status: StatusCode) {
+    /// A target answered: one of the route's own pool, or of the one that stands in for it.
+    pub(super) fn answered(&mut self, status: StatusCode, fallback: Option<&ObjectKey>) {
         self.status = Some(status);
+        self.by_pool = fallback.is_none();
+        if let Some(fallback) = fallback {
+            self.stood_in(fallback);
+        }
+    }
+
+    #[cold]
+    fn stood_in(&self, fallback: &ObjectKey) {
+        self.count(|shard| shard.fell_back(FallbackKind::Upstream));
+        if let Some((snapshot, route)) = &self.route
+            && let Some(route) = snapshot.route(*route)
+        {
+            let metrics = self.client.worker.metrics();
+            metrics.route(&route.key, &fallback.to_string()).attempted(AttemptOutcome::Answered);
+        }
     }
 
     /// We answered ourselves.
@@ -117,7 +186,10 @@ impl Drop for Record {
         let gone = StatusCode::from_u16(CLIENT_CLOSED_REQUEST).unwrap_or(StatusCode::BAD_REQUEST);
         let status = self.status.unwrap_or(gone);
         match &self.route {
-            Some((snapshot, route)) => snapshot.record(&self.client.worker, *route, &self.method, status, took),
+            Some((snapshot, route)) => {
+                self.leave();
+                snapshot.record(&self.client.worker, *route, (&self.method, status, took), self.by_pool);
+            }
             None => self.client.worker.record_unmatched(&self.method, status, took),
         }
         if let Some(log) = self.log.take() {

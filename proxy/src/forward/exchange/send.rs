@@ -1,75 +1,112 @@
 //! Sending: the request to the target, the answer's head back.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Instant;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use http::header::{SET_COOKIE, VIA};
-use http::{HeaderValue, Request, Response, StatusCode, Version, response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use hyper::upgrade::OnUpgrade;
 
-use super::answer_body::{Carrier, Streamed};
+use super::Routed;
+use super::answer_body::Carrier;
 use super::reach::Reached;
-use super::{Refusal, Routed, upgrade};
-use crate::answer::Reason;
 use crate::forward::client::ClientConnection;
+use crate::forward::clock::Deadline;
 use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
-use crate::forward::headers::strip_response;
-use crate::forward::upstream::{Checkout, RequestBody};
+use crate::forward::retry::retry_after;
+use crate::forward::upstream::{BodyWatch, Checkout, RequestBody};
+use crate::health::Outcome;
+use crate::observe::metrics::AttemptOutcome;
 
 /// How often a request that was never sent is given to a fresh connection.
 const UNSENT: u32 = 3;
 
 /// An answer's head and body, and what carries it.
-type Answered = (Response<Incoming>, Carrier);
+pub(super) type Answered = (Response<Incoming>, Carrier);
 
-/// Sends the request and makes the answer's head what a client that speaks `version` gets.
-pub(super) async fn send(
+/// An attempt without an answer.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) cause: ForwardError,
+    /// The request, where nothing of it was sent.
+    pub(super) unsent: Option<Box<Request<RequestBody>>>,
+    /// It failed because of the client, so that no target can help.
+    pub(super) clients: bool,
+}
+
+impl Failed {
+    /// What it counts as; `None`: the client's.
+    pub(super) fn outcome(&self) -> Option<AttemptOutcome> {
+        if self.clients {
+            return None;
+        }
+        Some(match &self.cause {
+            ForwardError::RequestTimeout | ForwardError::TryTimeout => AttemptOutcome::TimedOut,
+            ForwardError::Overloaded => AttemptOutcome::Overloaded,
+            cause if cause.is_connect() => AttemptOutcome::NotConnected,
+            _ => AttemptOutcome::Reset,
+        })
+    }
+}
+
+/// Makes one attempt, and has it judged where somebody judges.
+pub(super) async fn attempt(
     client: &Rc<ClientConnection>,
     version: Version,
-    routed: Routed<'_>,
-    mut reached: Reached,
+    reached: &mut Reached<'_>,
     request: Request<RequestBody>,
-    on_upgrade: Option<OnUpgrade>,
-) -> Result<(response::Parts, Streamed), Refusal> {
+) -> Result<Answered, Failed> {
     let watch = request.body().watch().cloned();
+    let balancer = &reached.routed.pool.balancer;
     // Reading the clock costs as much as matching does, so it is read for the pools that compare times only.
-    let sent = routed.pool.balancer.compares_latency().then(Instant::now);
-    let result = carry(client, version, routed, &mut reached, request).await;
-    let (response, carrier) = match result {
-        Ok(answered) => answered,
-        Err(error) => {
-            let clients = watch.and_then(|watch| watch.take_failure());
-            let targets = clients.is_none();
-            let cause = clients.unwrap_or(error);
-            tracing::debug!(target = %reached.target(routed), error = %cause, "no answer from a target");
-            if sent.is_some() && targets {
-                reached.in_flight.unanswered();
+    let sent = balancer.compares_latency().then(Instant::now);
+    let result = carry(client, version, reached, request, watch.as_deref()).await;
+    match result {
+        Ok(answered) => {
+            if let Some(sent) = sent {
+                reached.in_flight.answered_after(sent.elapsed());
             }
-            return Err(cause.into());
+            if balancer.judges() {
+                let status = answered.0.status();
+                let retry_after = retry_after(status, answered.0.headers());
+                balancer.judge(reached.member, &reached.in_flight, Outcome::Answered { status, retry_after });
+            }
+            tracing::debug!(target = %reached.target(), status = %answered.0.status(), "a target answered");
+            Ok(answered)
         }
+        Err(failed) => Err(failed_for(failed, reached, watch.as_deref(), sent.is_some())),
+    }
+}
+
+/// Finds out whose failure it is.
+#[cold]
+fn failed_for(mut failed: Failed, reached: &Reached<'_>, watch: Option<&BodyWatch>, compares: bool) -> Failed {
+    if let Some(cause) = watch.and_then(BodyWatch::take_failure) {
+        failed.cause = cause;
+        failed.clients = true;
+    }
+    tracing::debug!(target = %reached.target(), error = %failed.cause, "no answer from a target");
+    if failed.clients {
+        return failed;
+    }
+    if compares {
+        reached.in_flight.unanswered();
+    }
+    let outcome = match failed.outcome() {
+        Some(AttemptOutcome::NotConnected) => Outcome::NotConnected,
+        Some(AttemptOutcome::Reset) => Outcome::Reset,
+        // While the client still sends, the target may well wait for it.
+        Some(AttemptOutcome::TimedOut) if watch.is_none_or(BodyWatch::ended) => Outcome::TimedOut,
+        _ => return failed,
     };
-    if let Some(sent) = sent {
-        reached.in_flight.answered_after(sent.elapsed());
+    if reached.routed.pool.balancer.judges() {
+        reached.routed.pool.balancer.judge(reached.member, &reached.in_flight, outcome);
     }
-    let (mut parts, body) = response.into_parts();
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        let link = Arc::clone(reached.connections.link());
-        let switched = upgrade::Switched { parts, carrier, body, in_flight: reached.in_flight, link };
-        return upgrade::upgrade(client, switched, on_upgrade);
-    }
-    strip_response(&mut parts.headers, parts.status, version).map_err(|_| Reason::UpstreamProtocolError)?;
-    parts.headers.append(VIA, via(parts.version));
-    if let Some(cookie) = reached.set_cookie {
-        parts.headers.append(SET_COOKIE, cookie);
-    }
-    parts.version = Version::HTTP_11;
-    let idle = routed.route.route.timeouts.idle.map(|limit| (client.worker.clock().deadline(limit), limit));
-    Ok((parts, Streamed { body, carrier, idle, _in_flight: Some(reached.in_flight), ended: false }))
+    failed
 }
 
 /// Sends over the connection that was checked out, and over a fresh one as long as nothing was sent: a target may close
@@ -77,21 +114,23 @@ pub(super) async fn send(
 async fn carry(
     client: &Rc<ClientConnection>,
     version: Version,
-    routed: Routed<'_>,
-    reached: &mut Reached,
+    reached: &mut Reached<'_>,
     mut request: Request<RequestBody>,
-) -> Result<Answered, ForwardError> {
+    watch: Option<&BodyWatch>,
+) -> Result<Answered, Failed> {
     // HTTP/1.0 has no interim answers, and hyper has no way to send them over HTTP/2.
     let interim_to = (version == Version::HTTP_11).then_some(&**client);
     let mut fresh = None;
-    for _ in 0..UNSENT {
+    let mut left = UNSENT;
+    loop {
         let checkout = fresh.take().or_else(|| reached.checkout.take());
+        let limits = Limits::begin(client, reached, watch);
         let failed = match checkout.ok_or(ForwardError::Internal("a request without a connection"))? {
             Checkout::Http1(mut connection) => {
                 let sending = pin!(connection.sender.try_send_request(request));
                 let sending = connection.interim.passed_on(interim_to, sending);
-                match within(reached.deadline.as_ref(), sending).await {
-                    Some(Ok(response)) => {
+                match limits.hold(sending).await? {
+                    Ok(response) => {
                         let carrier = Carrier::Http1 {
                             connection: Some(connection),
                             connections: Rc::clone(&reached.connections),
@@ -99,38 +138,133 @@ async fn carry(
                         };
                         return Ok((response, carrier));
                     }
-                    Some(Err(failed)) => failed,
-                    None => return Err(ForwardError::RequestTimeout),
+                    Err(failed) => failed,
                 }
             }
             Checkout::Http2(stream) => {
                 let sending = stream.sender().try_send_request(request);
-                match within(reached.deadline.as_ref(), sending).await {
-                    Some(Ok(response)) => return Ok((response, Carrier::Http2 { _stream: stream })),
-                    Some(Err(failed)) => failed,
-                    None => return Err(ForwardError::RequestTimeout),
+                match limits.hold(sending).await? {
+                    Ok(response) => return Ok((response, Carrier::Http2 { _stream: stream })),
+                    Err(failed) => failed,
                 }
             }
         };
-        request = unsent(failed)?;
-        let worker = &client.worker;
-        let opening = reached.connections.open(worker.dialer(), routed.route.route.priority, reached.upgrade);
-        let opened = Box::pin(within(reached.deadline.as_ref(), opening)).await;
-        fresh = Some(opened.unwrap_or(Err(ForwardError::RequestTimeout))?);
+        let unsent;
+        (request, unsent) = unsent_request(failed)?;
+        left -= 1;
+        let opened = if left == 0 {
+            Err(ForwardError::Exchange(unsent))
+        } else {
+            let dialer = client.worker.dialer();
+            let opening = reached.connections.open(dialer, reached.routed.route.route.priority, reached.upgrade);
+            let opened = Box::pin(within(reached.deadline.as_ref(), opening)).await;
+            opened.unwrap_or(Err(ForwardError::RequestTimeout))
+        };
+        match opened {
+            Ok(checkout) => fresh = Some(checkout),
+            Err(cause) => return Err(Failed { cause, unsent: Some(Box::new(request)), clients: false }),
+        }
     }
-    Err(ForwardError::Internal("fresh connections closed before they took the request"))
 }
 
-/// The request, where nothing of it was sent.
-fn unsent(mut failed: TrySendError<Request<RequestBody>>) -> Result<Request<RequestBody>, ForwardError> {
-    failed.take_message().ok_or_else(|| ForwardError::Exchange(failed.into_error()))
+/// The request, where nothing of it was sent, and why.
+fn unsent_request(
+    mut failed: TrySendError<Request<RequestBody>>,
+) -> Result<(Request<RequestBody>, hyper::Error), ForwardError> {
+    match failed.take_message() {
+        Some(request) => Ok((request, failed.into_error())),
+        None => Err(ForwardError::Exchange(failed.into_error())),
+    }
 }
 
-/// This hop, as the next one sees it (RFC 9110, 7.6.3).
-fn via(received: Version) -> HeaderValue {
-    match received {
-        Version::HTTP_2 => HeaderValue::from_static("2 sluicegate"),
-        Version::HTTP_10 => HeaderValue::from_static("1.0 sluicegate"),
-        _ => HeaderValue::from_static("1.1 sluicegate"),
+impl From<ForwardError> for Failed {
+    fn from(cause: ForwardError) -> Self {
+        Self { cause, unsent: None, clients: false }
+    }
+}
+
+/// How long one sending may take until the answer's head.
+struct Limits<'a> {
+    /// `timeouts.request`.
+    whole: Option<&'a Deadline>,
+    trial: Option<Trial<'a>>,
+}
+
+/// `timeouts.perTry`, and the circuit breaker's `timeout`: whichever comes next.
+struct Trial<'a> {
+    reached: &'a Reached<'a>,
+    watch: Option<&'a BodyWatch>,
+    deadline: Deadline,
+    next: Next,
+}
+
+#[derive(Clone, Copy)]
+enum Next {
+    /// The attempt is slow; what is left of `timeouts.perTry` then.
+    Slow(Option<Duration>),
+    TryTimeout,
+    Nothing,
+}
+
+impl<'a> Limits<'a> {
+    fn begin(client: &ClientConnection, reached: &'a Reached<'a>, watch: Option<&'a BodyWatch>) -> Self {
+        let Routed { route, pool, .. } = reached.routed;
+        let slow = pool.balancer.slow_after();
+        let (after, next) = match (slow, route.route.timeouts.per_try) {
+            (None, None) => return Self { whole: reached.deadline.as_ref(), trial: None },
+            (Some(slow), None) => (slow, Next::Slow(None)),
+            (Some(slow), Some(limit)) if slow < limit => (slow, Next::Slow(Some(limit.saturating_sub(slow)))),
+            (_, Some(limit)) => (limit, Next::TryTimeout),
+        };
+        let deadline = client.worker.clock().deadline(after);
+        Self { whole: reached.deadline.as_ref(), trial: Some(Trial { reached, watch, deadline, next }) }
+    }
+
+    async fn hold<F: Future>(mut self, future: F) -> Result<F::Output, ForwardError> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            if self.whole.is_some_and(|whole| whole.poll_passed(cx)) {
+                return Poll::Ready(Err(ForwardError::RequestTimeout));
+            }
+            if let Some(trial) = &mut self.trial
+                && trial.poll_passed(cx)
+            {
+                return Poll::Ready(Err(ForwardError::TryTimeout));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Trial<'_> {
+    fn poll_passed(&mut self, cx: &Context<'_>) -> bool {
+        loop {
+            match self.next {
+                Next::Nothing => return false,
+                _ if !self.deadline.poll_passed(cx) => return false,
+                Next::TryTimeout => return true,
+                Next::Slow(left) => {
+                    self.slow();
+                    self.next = if let Some(left) = left {
+                        self.deadline.reset(left);
+                        Next::TryTimeout
+                    } else {
+                        Next::Nothing
+                    };
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn slow(&self) {
+        if self.watch.is_none_or(BodyWatch::ended) {
+            let Reached { routed, member, in_flight, .. } = self.reached;
+            routed.pool.balancer.judge(*member, in_flight, Outcome::Slow);
+        }
     }
 }

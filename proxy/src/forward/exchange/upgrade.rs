@@ -47,7 +47,7 @@ pub(super) fn upgrade(
     };
     client.worker.dialer().driven().drive(&link, None, tunnel.run(on_client, on_target));
     parts.version = Version::HTTP_11;
-    Ok((parts, Streamed { body, carrier, idle: None, _in_flight: None, ended: false }))
+    Ok((parts, Streamed::handed_over(body, carrier)))
 }
 
 /// What lasts as long as the tunnel.

@@ -17,7 +17,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
-use crate::answer::{REASON_HEADER, Reason};
+use crate::answer::{FALLBACK_HEADER, REASON_HEADER, Reason};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -80,7 +80,7 @@ impl Seen {
                 "x-forwarded-host" => Self::FORWARDED_HOST,
                 "x-forwarded-proto" => Self::FORWARDED_PROTO,
                 // An answer of a target must not look like one of ours.
-                _ if name == REASON_HEADER.as_str() => Self::DROPPED,
+                _ if name == REASON_HEADER.as_str() || name == FALLBACK_HEADER.as_str() => Self::DROPPED,
                 _ if speaks_for_the_client(name) => Self::OTHER_FORWARDED,
                 _ => Self::NONE,
             },

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use sluicegate_table::{HeaderEdits, Target};
 
@@ -53,6 +53,13 @@ impl HeaderRewrite {
             value.set_sensitive(true);
             set.push((name, value));
         }
+        // The last one of a name is what the target gets; with one of each name, what they replace is the client's.
+        let names: Vec<HeaderName> = set.iter().map(|(name, _)| name.clone()).collect();
+        let mut at = 0;
+        set.retain(|(name, _)| {
+            at += 1;
+            !names.get(at..).unwrap_or_default().contains(name)
+        });
         Ok(Self { set: set.into(), ..Self::default() })
     }
 
@@ -66,6 +73,33 @@ impl HeaderRewrite {
         }
         for (name, value) in &self.add {
             headers.append(name, value.clone());
+        }
+    }
+
+    /// Applies a Target's changes, and gives what [`Self::take_back`] needs. Costs no more than [`Self::apply`] where they
+    /// replace nothing.
+    pub(crate) fn apply_for_now(&self, headers: &mut HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+        let mut replaced = Vec::new();
+        for (name, value) in &self.set {
+            match headers.entry(name) {
+                Entry::Vacant(field) => {
+                    field.insert(value.clone());
+                }
+                Entry::Occupied(mut field) => {
+                    replaced.extend(field.insert_mult(value.clone()).map(|value| (name.clone(), value)));
+                }
+            }
+        }
+        replaced
+    }
+
+    /// Makes headers what they were before [`Self::apply_for_now`]: what one Target gets, another must never see.
+    pub(crate) fn take_back(&self, headers: &mut HeaderMap, replaced: Vec<(HeaderName, HeaderValue)>) {
+        for (name, _) in &self.set {
+            headers.remove(name);
+        }
+        for (name, value) in replaced {
+            headers.append(name, value);
         }
     }
 
@@ -201,6 +235,22 @@ mod tests {
         assert_eq!(headers["anthropic-version"], "2023-06-01");
         assert!(headers["authorization"].is_sensitive());
         assert!(!format!("{rewrite:?} {headers:?}").contains("hush"));
+    }
+
+    #[test]
+    fn what_a_target_gets_is_taken_back_and_what_it_replaced_is_there_again() {
+        let credential = Credential { header: "authorization".into(), value: Some(SecretText::new("Bearer hush")) };
+        let mut target = target(Some(credential));
+        target.headers.push(("authorization".into(), "Bearer early".into()));
+        let rewrite = HeaderRewrite::for_target(&target).unwrap();
+        let mut headers = map(&[("authorization", "Bearer mine"), ("accept", "*/*")]);
+        headers.append("authorization", HeaderValue::from_static("Bearer mine, too"));
+        let before = headers.clone();
+        let replaced = rewrite.apply_for_now(&mut headers);
+        assert_eq!(headers.get_all("authorization").iter().collect::<Vec<_>>(), ["Bearer hush"]);
+        assert_eq!(headers["anthropic-version"], "2023-06-01");
+        rewrite.take_back(&mut headers, replaced);
+        assert_eq!(headers, before);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::kept::Reading;
 use crate::forward::clock::{Clock, Deadline};
 use crate::forward::error::ForwardError;
 
@@ -27,6 +28,7 @@ enum Source {
     Empty,
     Incoming(Incoming),
     Ahead(Box<Ahead>),
+    Kept(Box<Reading>),
 }
 
 /// What was read ahead of forwarding, and what is still to come.
@@ -45,6 +47,7 @@ pub(crate) struct BodyWatch {
     stalled: RefCell<Option<Deadline>>,
     failure: Cell<Option<ForwardError>>,
     received: Cell<u64>,
+    ended: Cell<bool>,
 }
 
 impl fmt::Debug for BodyWatch {
@@ -63,6 +66,7 @@ impl BodyWatch {
             stalled: RefCell::new(None),
             failure: Cell::new(None),
             received: Cell::new(0),
+            ended: Cell::new(false),
         })
     }
 
@@ -76,16 +80,24 @@ impl BodyWatch {
         self.received.get()
     }
 
+    /// Whether all of it was received, so that what is waited for is not the client.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended.get()
+    }
+
     /// Polls the client's body for its next frame, holding it to its limits.
     pub(crate) fn poll_frame(
         &self,
         body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
-        match Pin::new(body).poll_frame(cx) {
+        match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Pending => self.poll_stalled(cx),
             Poll::Ready(next) => {
                 self.stalled.take();
+                if next.is_none() || body.is_end_stream() {
+                    self.ended.set(true);
+                }
                 Poll::Ready(next.map(|frame| self.count(frame)))
             }
         }
@@ -148,6 +160,11 @@ impl RequestBody {
     pub(crate) fn read_ahead(frames: VecDeque<Frame<Bytes>>, rest: Option<Incoming>, watch: Rc<BodyWatch>) -> Self {
         Self { source: Source::Ahead(Box::new(Ahead { frames, rest })), watch: Some(watch) }
     }
+
+    /// A body that is kept, so that it can be sent again.
+    pub(super) fn kept(reading: Reading, watch: Rc<BodyWatch>) -> Self {
+        Self { source: Source::Kept(Box::new(reading)), watch: Some(watch) }
+    }
 }
 
 impl Body for RequestBody {
@@ -167,6 +184,7 @@ impl Body for RequestBody {
                 let Some(rest) = &mut ahead.rest else { return Poll::Ready(None) };
                 Poll::Ready(ready!(watch.poll_frame(rest, cx)))
             }
+            Source::Kept(reading) => reading.poll_frame(cx),
         }
     }
 
@@ -175,6 +193,7 @@ impl Body for RequestBody {
             Source::Empty => true,
             Source::Incoming(body) => body.is_end_stream(),
             Source::Ahead(ahead) => ahead.frames.is_empty() && ahead.rest.as_ref().is_none_or(Body::is_end_stream),
+            Source::Kept(reading) => reading.is_end_stream(),
         }
     }
 
@@ -192,6 +211,7 @@ impl Body for RequestBody {
                 hint.set_lower(rest.lower() + ahead_bytes);
                 hint
             }
+            Source::Kept(reading) => reading.size_hint(),
         }
     }
 }

@@ -12,10 +12,12 @@ mod driven;
 mod gate;
 mod interim;
 mod io;
+mod kept;
 mod link;
 
 pub(crate) use body::{BodyWatch, RequestBody};
 pub(crate) use connect::Dialer;
 pub(crate) use connections::{Checkout, Connections, Http1, Stream};
 pub(crate) use interim::ClientKey;
+pub(crate) use kept::Kept;
 pub use link::{Link, LinkId};

@@ -3,6 +3,7 @@
 //! `prometheus-client` writes the former, label escaping included. The older format differs in the comment lines only: a
 //! counter is described under its full name, an info metric is a gauge, and there is no end mark.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -134,6 +135,7 @@ impl Scrape {
         for (key, totals) in &totals {
             durations(&mut family, key, totals)?;
         }
+        attempts(encoder, &totals)?;
         let help = "Answers that Sluicegate made itself, by the reason in x-sluicegate-reason.";
         let mut family = counter_family(encoder, "sluicegate_answers", help)?;
         for (reason, answers) in self.metrics.answers.totals() {
@@ -205,6 +207,53 @@ impl Scrape {
         let mut family = encoder.encode_descriptor("sluicegate_build", "The program.", None, MetricType::Info)?;
         family.encode_info(&[("version", env!("CARGO_PKG_VERSION"))].as_slice())
     }
+}
+
+/// Only what has happened: most routes try nothing again and most upstreams have no fallback.
+fn attempts(encoder: &mut DescriptorEncoder<'_>, totals: &[(SeriesKey, RouteTotals)]) -> fmt::Result {
+    let mut upstreams: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
+    let mut routes: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
+    let mut fallbacks: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
+    for ((route, upstream), totals) in totals {
+        let add = |to: &mut BTreeMap<_, u64>, label, counts: &mut dyn Iterator<Item = (&'static str, u64)>| {
+            for (word, count) in counts.filter(|(_, count)| *count > 0) {
+                *to.entry((label, word)).or_default() += count;
+            }
+        };
+        add(&mut upstreams, upstream.as_str(), &mut totals.attempts.outcomes());
+        add(&mut routes, route.as_str(), &mut totals.attempts.decisions());
+        add(&mut fallbacks, upstream.as_str(), &mut totals.attempts.fallbacks());
+    }
+    let families = [
+        (
+            "gateway_upstream_attempts",
+            "Attempts to have a target answer, by what became of them.",
+            "upstream",
+            "outcome",
+            upstreams,
+        ),
+        (
+            "gateway_retries",
+            "Failed attempts of requests that may be tried again, by what was decided.",
+            "route",
+            "decision",
+            routes,
+        ),
+        (
+            "gateway_fallbacks",
+            "Answers in place of an upstream whose circuit breakers are open.",
+            "upstream",
+            "fallback",
+            fallbacks,
+        ),
+    ];
+    for (name, help, label, word, counts) in families {
+        let mut family = counter_family(encoder, name, help)?;
+        for ((of, value), count) in counts {
+            counter(&mut family, &[(label, of), (word, value)], count)?;
+        }
+    }
+    Ok(())
 }
 
 fn process(encoder: &mut DescriptorEncoder<'_>, numbers: &ProcessNumbers) -> fmt::Result {

@@ -11,7 +11,9 @@ use sluicegate_table::ObjectKey;
 use super::*;
 use crate::answer::Reason;
 use crate::observe::access_log::AccessLog;
-use crate::observe::metrics::{ConnectionCounts, TargetGauges, UpstreamTargetGauges};
+use crate::observe::metrics::{
+    AttemptOutcome, ConnectionCounts, FallbackKind, RetryDecision, TargetGauges, UpstreamTargetGauges,
+};
 
 #[derive(Debug)]
 struct Fixed;
@@ -247,6 +249,10 @@ fn the_documentation_names_every_metric_and_its_labels() {
     let metrics = Metrics::new();
     let worker = metrics.worker();
     worker.unmatched().record(&Method::GET, StatusCode::OK, Duration::ZERO);
+    let shard = worker.route(&ObjectKey::new("default", "api"), "default/chat");
+    shard.attempted(AttemptOutcome::Reset);
+    shard.decided(RetryDecision::Budget);
+    shard.fell_back(FallbackKind::Cache);
     worker.picks(&ObjectKey::new("default", "chat"), &ObjectKey::new("default", "one")).picked();
     drop(worker.listener("127.0.0.1:8080").opened());
     metrics.watch_access_log(&AccessLog::off());

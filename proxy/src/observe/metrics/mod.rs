@@ -5,6 +5,7 @@
 //! that: [`WorkerMetrics`] and the shards it hands out cannot leave the thread that made them. A scrape reads the shards
 //! with relaxed loads; it may miss requests that end while it runs, and never counts one twice.
 
+mod attempts;
 mod exposition;
 mod gauges;
 mod listeners;
@@ -20,6 +21,7 @@ use sluicegate_table::ObjectKey;
 use super::access_log::AccessLog;
 use crate::answer::Reason;
 
+pub use attempts::{AttemptOutcome, FallbackKind, RetryDecision};
 pub use exposition::Format;
 pub use gauges::{ConnectionCounts, Gauges, TargetGauges, UpstreamTargetGauges};
 pub use listeners::{ConnectionGuard, ListenerShard};

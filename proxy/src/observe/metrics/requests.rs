@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
+use super::attempts::{AttemptCounts, AttemptOutcome, AttemptTotals, FallbackKind, RetryDecision};
 use super::series::Counts;
 use crate::answer::Reason;
 
@@ -91,6 +92,21 @@ impl RouteShard {
     pub fn record(&self, method: &Method, status: StatusCode, took: Duration) {
         self.counts.record(Outcome::new(method, status), took);
     }
+
+    /// Counts an attempt to have a target of the upstream answer.
+    pub fn attempted(&self, outcome: AttemptOutcome) {
+        self.counts.attempts.ended(outcome);
+    }
+
+    /// Counts what was decided about an attempt that failed.
+    pub fn decided(&self, decision: RetryDecision) {
+        self.counts.attempts.decided(decision);
+    }
+
+    /// Counts an answer in place of the upstream's.
+    pub fn fell_back(&self, kind: FallbackKind) {
+        self.counts.attempts.fell_back(kind);
+    }
 }
 
 /// The counters behind a [`RouteShard`]. On cache lines of its own, so that workers do not disturb one another.
@@ -104,6 +120,7 @@ pub(super) struct RouteCounts {
     /// Not cumulative; the last one counts what was over every bound.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
+    attempts: AttemptCounts,
 }
 
 #[derive(Debug, Default)]
@@ -157,6 +174,7 @@ impl Counts for RouteCounts {
             *total += bucket.load(Ordering::Relaxed);
         }
         totals.nanoseconds += u128::from(self.nanoseconds.load(Ordering::Relaxed));
+        self.attempts.add_to(&mut totals.attempts);
     }
 }
 
@@ -169,6 +187,8 @@ pub(super) struct RouteTotals {
     pub(super) buckets: [u64; BOUNDS.len() + 1],
     /// The durations' sum.
     pub(super) nanoseconds: u128,
+    /// What the attempts came to.
+    pub(super) attempts: AttemptTotals,
 }
 
 /// How often one worker picked one target for one upstream. Stays on the worker's thread.
