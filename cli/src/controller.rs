@@ -8,6 +8,7 @@ use sluicegate_controller::kubernetes;
 use sluicegate_controller::run::{Place, run};
 
 use crate::arguments::Controller;
+use crate::descriptors;
 use crate::process::{Signals, on_control_runtime};
 
 /// Runs a controller until a signal says to stop.
@@ -21,6 +22,7 @@ pub(crate) fn controller(arguments: &Controller) -> anyhow::Result<ExitCode> {
         pod: told("POD_NAME", "the controller's pod")?,
         address: told("POD_IP", "the address of the controller's pod")?,
     };
+    descriptors::raise_limit();
     on_control_runtime(async move {
         let mut signals = Signals::new()?;
         let client = kubernetes::client().await?;

@@ -17,7 +17,7 @@ pub(crate) fn prepare() {
 
 /// Two descriptors a proxied connection go past the usual limit of 1,024 quickly; the hard limit is what the
 /// administrator set.
-fn raise_limit() {
+pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum || limit.maximum.is_none() {
         let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

@@ -47,7 +47,10 @@ pub fn main() -> ExitCode {
             thread::sleep(arguments.duration.get());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Echo(arguments) => process::on_control_runtime(echo::serve_until_stopped(&arguments)),
+        Command::Echo(arguments) => {
+            descriptors::raise_limit();
+            process::on_control_runtime(echo::serve_until_stopped(&arguments))
+        }
         Command::Crds => crds::print(&mut out).map(|()| ExitCode::SUCCESS),
     });
     result.and_then(|code| Ok(out.flush().map(|()| code)?)).unwrap_or_else(|error| failed(&error))

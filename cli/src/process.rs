@@ -21,14 +21,13 @@ use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{block_in_place, spawn_blocking};
 
-use crate::{descriptors, startup_code};
+use crate::startup_code;
 
 /// Threads of the control runtime: a long scrape must not hold up a change of the table.
 const CONTROL_THREADS: usize = 2;
 
 /// Runs a process's work on its control runtime.
 pub(crate) fn on_control_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    descriptors::prepare();
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")

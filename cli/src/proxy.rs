@@ -10,6 +10,7 @@ use sluicegate_proxy::receive::Current;
 use sluicegate_proxy::receive::channel::{Channel, ChannelSettings};
 
 use crate::arguments::Proxy;
+use crate::descriptors;
 use crate::process::{Process, Signals, on_control_runtime};
 
 /// Serves until a signal says to stop.
@@ -19,6 +20,7 @@ pub(crate) fn proxy(arguments: &Proxy) -> anyhow::Result<ExitCode> {
         let file = arguments.config.display();
         format!("{file}: controller is missing: a proxy needs to know where its table comes from")
     })?;
+    descriptors::prepare();
     on_control_runtime(async move {
         let signals = Signals::new()?;
         let metrics = Metrics::new();

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::block_in_place;
 
 use crate::arguments::Run;
+use crate::descriptors;
 use crate::echo;
 use crate::loading::{Loaded, configuration};
 use crate::process::{Process, Signals, bind, on_control_runtime, say};
@@ -25,6 +26,7 @@ use crate::table_view::View;
 /// Serves until a signal says to stop.
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let config = configured(arguments)?;
+    descriptors::prepare();
     on_control_runtime(serve(&arguments.dir, &config))
 }
 

@@ -1,6 +1,6 @@
 //! A client that sends exactly the bytes that a test wrote.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -20,7 +20,12 @@ pub struct Client<S = TcpStream> {
 impl Client {
     /// Connects in clear text.
     pub fn connect(address: SocketAddr) -> Self {
-        Self { wire: Wire::new(tcp(address)) }
+        Self::try_connect(address).unwrap_or_else(|error| panic!("connect to {address}: {error}"))
+    }
+
+    /// Connects in clear text, where somebody may not be listening.
+    pub fn try_connect(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self { wire: Wire::new(tcp(address)?) })
     }
 
     /// Ends its own side; the other goes on.
@@ -39,7 +44,8 @@ impl Client<StreamOwned<ClientConnection, TcpStream>> {
     pub fn connect_tls(address: SocketAddr, server: &str, config: Arc<ClientConfig>) -> Self {
         let name = ServerName::try_from(server.to_owned()).expect("a server name");
         let session = ClientConnection::new(config, name).expect("a TLS client");
-        Self { wire: Wire::new(StreamOwned::new(session, tcp(address))) }
+        let stream = tcp(address).unwrap_or_else(|error| panic!("connect to {address}: {error}"));
+        Self { wire: Wire::new(StreamOwned::new(session, stream)) }
     }
 }
 
@@ -93,16 +99,20 @@ pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")
 }
 
+/// A GET of the admin listener at this address, on a connection of its own. It answers to no name but localhost.
+pub fn admin(address: SocketAddr, path: &str) -> Message {
+    Client::connect(address).ask(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
+}
+
 /// The bytes of a POST of this body for the host `test`.
 pub fn post(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-fn tcp(address: SocketAddr) -> TcpStream {
-    let stream =
-        TcpStream::connect_timeout(&address, PATIENCE).unwrap_or_else(|error| panic!("connect to {address}: {error}"));
-    stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
-    stream.set_nodelay(true).expect("TCP_NODELAY");
-    stream
+fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::client::Client;
+use crate::client;
 use crate::ports::Port;
 use crate::program::program;
 use crate::wait::until;
@@ -153,7 +153,7 @@ impl Session {
             assert!(child.try_wait().expect("a child can be waited for").is_none(), "`{command}` has ended");
             std::net::TcpStream::connect(admin).ok()?;
             // By one of the machine's own names, as a person asks.
-            let answer = Client::connect(admin).ask("GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n");
+            let answer = client::admin(admin, "/readyz");
             (answer.status() == 200).then_some(())
         });
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::http1::Message;
 use crate::ports::Port;
 use crate::program::{Program, program};
@@ -138,7 +138,7 @@ impl Gate {
 
     /// A GET of the admin listener.
     pub fn admin(&self, path: &str) -> Message {
-        Client::connect(self.admin).ask(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
+        client::admin(self.admin, path)
     }
 
     /// The value of a metric's first series whose line begins with `series` (name and, if given, labels); 0 when absent.

@@ -22,10 +22,12 @@ pub mod http1;
 pub mod http2;
 pub mod kubernetes;
 pub mod layout;
+pub mod load;
 pub mod manifests;
 pub mod origin;
 pub mod ports;
 pub mod program;
+pub mod relay;
 pub mod tools;
 pub mod wait;
 

@@ -12,7 +12,6 @@ mod fleet;
 mod latency;
 mod load;
 mod origin;
-mod relay;
 mod report;
 mod rules;
 mod scale;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
+use sluicegate_tests::relay::Relay;
 
 use super::cluster::{Setting, until};
-use super::relay::Relay;
 use super::report::Report;
 use super::rules;
 
@@ -16,7 +16,7 @@ const TARGETS: usize = 3_000;
 const MEBI: f64 = 1024.0 * 1024.0;
 
 pub(super) fn measure(setting: &mut Setting<'_>, report: &mut Report) -> anyhow::Result<()> {
-    let relay = Relay::start(setting.controller.channel)?;
+    let relay = Relay::to(setting.controller.channel);
     let proxy = setting.installation.proxy("proxy-1", relay.address);
     let target = setting.origin.address;
     setting.create(vec![rules::target("target-0", target)?])?;
@@ -62,7 +62,7 @@ pub(super) fn measure(setting: &mut Setting<'_>, report: &mut Report) -> anyhow:
 /// Edits a Rule, and returns how many bytes the controller sent a proxy for it.
 fn one_edit(setting: &Setting<'_>, relay: &Relay, word: &str) -> anyhow::Result<u64> {
     let version = || setting.controller.status()["version"].clone();
-    let (before, was) = (relay.sent(), version());
+    let (before, was) = (relay.from_server(), version());
     let edit = json!({"spec": {"requestHeaders": {"set": {"X-Edit": word}}}});
     let rules = setting.rules();
     setting.runtime.block_on(rules.patch("rule-0", &PatchParams::default(), &Patch::Merge(&edit)))?;
@@ -70,5 +70,5 @@ fn one_edit(setting: &Setting<'_>, relay: &Relay, word: &str) -> anyhow::Result<
         let status = setting.controller.status();
         version() != was && status["proxies"]["proxy-1"]["applied"] == status["version"]
     })?;
-    Ok(relay.sent() - before)
+    Ok(relay.from_server() - before)
 }

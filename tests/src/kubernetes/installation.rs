@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Cluster, Namespace, Token};
-use crate::client::Client;
+use crate::client::{Client, admin};
 use crate::http1::Message;
 use crate::ports::Port;
 use crate::program::{Program, is_ready, program};
@@ -259,9 +259,4 @@ impl Proxy<'_, '_> {
     pub fn table(&self) -> Value {
         self.admin("/table").json()
     }
-}
-
-/// Admin endpoints answer to no name but localhost.
-fn admin(address: SocketAddr, path: &str) -> Message {
-    Client::connect(address).ask(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
 }

@@ -1,12 +1,11 @@
 //! Parts that are gone, frozen or cut off: nothing that is served is lost, and what changed meanwhile arrives.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use sluicegate_tests::kubernetes::{Cluster, Controller, Installation, Proxy};
+use sluicegate_tests::load::{Load, Plan};
+use sluicegate_tests::relay::Relay;
 use sluicegate_tests::{Origin, until};
 
 /// A short lease, so that a test need not wait long for the next leader.
@@ -20,45 +19,10 @@ fn rule(name: &str, origin: &Origin) -> String {
     )
 }
 
-/// Asks without end for one Rule; nothing but 200 may come.
-struct Traffic {
-    stop: Arc<AtomicBool>,
-    asked: Arc<AtomicU64>,
-    threads: Vec<thread::JoinHandle<()>>,
-}
-
-impl Traffic {
-    fn start(proxies: &[&Proxy<'_, '_>], host: &str) -> Self {
-        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let ask = |proxy: &&Proxy<'_, '_>| {
-            let (address, host) = (proxy.listen, host.to_owned());
-            let (stop, asked) = (Arc::clone(&stop), Arc::clone(&asked));
-            thread::spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-                    let answer = sluicegate_tests::Client::connect(address).ask(request);
-                    assert_eq!(answer.status(), 200, "{answer:?}");
-                    asked.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        };
-        let threads = proxies.iter().map(ask).collect();
-        Self { stop, asked, threads }
-    }
-
-    /// Waits for so many more answers.
-    fn more(&self, count: u64) {
-        let wanted = self.asked.load(Ordering::Relaxed) + count;
-        until("traffic goes on", || (self.asked.load(Ordering::Relaxed) >= wanted).then_some(()));
-    }
-
-    fn finish(self) {
-        self.more(20);
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            thread.join().expect("every answer was 200");
-        }
-    }
+/// Asks these proxies without end for one Rule.
+fn traffic(proxies: &[&Proxy<'_, '_>], host: &str) -> Load {
+    let addresses: Vec<SocketAddr> = proxies.iter().map(|proxy| proxy.listen).collect();
+    Load::start(&Plan::of(&addresses, host))
 }
 
 /// A controller, a proxy that serves `first.test`, and what it serves.
@@ -78,7 +42,7 @@ fn an_api_server_that_is_away_costs_no_request_and_what_changed_arrives() {
     let installation = Installation::new(&cluster);
     let origin = Origin::text("ok");
     let (controller, proxy) = serving(&installation, &origin);
-    let traffic = Traffic::start(&[&proxy], "first.test");
+    let traffic = traffic(&[&proxy], "first.test");
     cluster.stop("apiserver");
     let away = Instant::now();
     until("the controller has given up leading", || (controller.status()["leads"] == false).then_some(()));
@@ -90,7 +54,7 @@ fn an_api_server_that_is_away_costs_no_request_and_what_changed_arrives() {
     installation.namespace.apply(&rule("second", &origin));
     proxy.until_status("second.test", "/", 200);
     installation.namespace.wait_for_condition("rule/second", "Programmed", "True");
-    traffic.finish();
+    traffic.end_without_failure("the fault");
 }
 
 #[test]
@@ -99,7 +63,7 @@ fn a_watch_from_a_forgotten_revision_begins_anew() {
     let installation = Installation::new(&cluster);
     let origin = Origin::text("ok");
     let (controller, proxy) = serving(&installation, &origin);
-    let traffic = Traffic::start(&[&proxy], "first.test");
+    let traffic = traffic(&[&proxy], "first.test");
     // What changes while the controller cannot look, and is then forgotten, it can only find by listing.
     controller.program.signal("STOP");
     installation.namespace.apply(&rule("second", &origin));
@@ -108,7 +72,7 @@ fn a_watch_from_a_forgotten_revision_begins_anew() {
     installation.namespace.delete("rule/first");
     cluster.forget_revisions();
     traffic.more(20);
-    traffic.finish();
+    traffic.end_without_failure("the fault");
     controller.program.signal("CONT");
     proxy.until_status("second.test", "/", 200);
     proxy.until_status("first.test", "/", 404);
@@ -121,7 +85,7 @@ fn a_controller_that_is_killed_costs_no_request_and_no_status() {
     let installation = Installation::new(&cluster);
     let origin = Origin::text("ok");
     let (mut controller, proxy) = serving(&installation, &origin);
-    let traffic = Traffic::start(&[&proxy], "first.test");
+    let traffic = traffic(&[&proxy], "first.test");
     let before = installation.namespace.get("rule/first");
     controller.program.kill();
     traffic.more(50);
@@ -130,7 +94,7 @@ fn a_controller_that_is_killed_costs_no_request_and_no_status() {
     installation.namespace.apply(&rule("second", &origin));
     proxy.until_status("second.test", "/", 200);
     installation.namespace.wait_for_condition("rule/second", "Programmed", "True");
-    traffic.finish();
+    traffic.end_without_failure("the fault");
     assert_eq!(installation.namespace.get("rule/first"), before, "a restart writes nothing");
 }
 
@@ -147,7 +111,7 @@ fn a_frozen_leader_is_replaced_and_does_nothing_when_it_wakes() {
     until("the second one knows who leads", || (second.status()["leader"] == leader).then_some(()));
     // The proxies' Service leads to any controller: here to the second, which points to the leader.
     let other = installation.proxy("proxy-2", second.channel);
-    let traffic = Traffic::start(&[&proxy, &other], "first.test");
+    let traffic = traffic(&[&proxy, &other], "first.test");
 
     first.program.signal("STOP");
     second.wait_until_it_leads();
@@ -159,7 +123,7 @@ fn a_frozen_leader_is_replaced_and_does_nothing_when_it_wakes() {
     // The first proxy's watch was the frozen leader's; it is sent on to the one that leads now.
     proxy.until_status("second.test", "/", 200);
     installation.namespace.wait_for_condition("rule/second", "Programmed", "True");
-    traffic.finish();
+    traffic.end_without_failure("the fault");
     assert!(!first.program.output().contains("panicked"), "{}", first.program.output());
 }
 
@@ -170,14 +134,14 @@ fn a_clean_stop_hands_the_lease_on_at_once() {
     let origin = Origin::text("ok");
     let (mut first, proxy) = serving(&installation, &origin);
     let second = installation.controller("controller-2");
-    let traffic = Traffic::start(&[&proxy], "first.test");
+    let traffic = traffic(&[&proxy], "first.test");
     first.program.terminate();
     let stopped = Instant::now();
     assert!(first.program.ended().success());
     second.wait_until_it_leads();
     // The lease's own duration is 15 seconds.
     assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
-    traffic.finish();
+    traffic.end_without_failure("the fault");
 }
 
 #[test]
@@ -208,59 +172,6 @@ fn a_proxy_that_starts_without_a_controller_serves_what_it_kept() {
     assert_eq!(new.get("first.test", "/").status(), 200);
 }
 
-/// A network between proxies and the controller that can be cut: connections then stand still, as over a lost link.
-struct Network {
-    address: SocketAddr,
-    cut: Arc<AtomicBool>,
-    through: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Network {
-    fn to(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let network =
-            Self { address: listener.local_addr().expect("bound"), cut: Arc::default(), through: Arc::default() };
-        let (cut, through) = (Arc::clone(&network.cut), Arc::clone(&network.through));
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(server) else { continue };
-                through.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
-                for (from, to) in [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)] {
-                    let cut = Arc::clone(&cut);
-                    thread::spawn(move || pass(from, to, &cut));
-                }
-            }
-        });
-        network
-    }
-
-    fn cut(&self) {
-        self.cut.store(true, Ordering::Relaxed);
-    }
-
-    /// Connections that stood still are gone; new ones get through.
-    fn mend(&self) {
-        self.cut.store(false, Ordering::Relaxed);
-        for stream in self.through.lock().unwrap().drain(..) {
-            drop(stream.shutdown(std::net::Shutdown::Both));
-        }
-    }
-}
-
-fn pass(mut from: TcpStream, mut to: TcpStream, cut: &AtomicBool) {
-    use std::io::{Read as _, Write as _};
-    let mut piece = [0; 16 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut piece) {
-        // What was sent into a cut network is lost.
-        if !cut.load(Ordering::Relaxed) && to.write_all(&piece[..length]).is_err() {
-            return;
-        }
-    }
-    if !cut.load(Ordering::Relaxed) {
-        drop(to.shutdown(std::net::Shutdown::Write));
-    }
-}
-
 #[test]
 fn a_network_that_is_cut_costs_no_request_and_status_says_so() {
     let cluster = Cluster::own();
@@ -268,12 +179,12 @@ fn a_network_that_is_cut_costs_no_request_and_status_says_so() {
     let origin = Origin::text("ok");
     let controller = installation.controller("controller-1");
     controller.wait_until_it_leads();
-    let network = Network::to(controller.channel);
+    let network = Relay::to(controller.channel);
     installation.namespace.apply(&rule("first", &origin));
     let near = installation.proxy("proxy-near", controller.channel);
     let far = installation.proxy("proxy-far", network.address);
     installation.namespace.wait_for_condition("rule/first", "Programmed", "True");
-    let traffic = Traffic::start(&[&near, &far], "first.test");
+    let traffic = traffic(&[&near, &far], "first.test");
 
     network.cut();
     installation.namespace.apply(&rule("second", &origin));
@@ -287,5 +198,5 @@ fn a_network_that_is_cut_costs_no_request_and_status_says_so() {
     network.mend();
     far.until_status("second.test", "/", 200);
     installation.namespace.wait_for_condition("rule/second", "Programmed", "True");
-    traffic.finish();
+    traffic.end_without_failure("the fault");
 }

@@ -1,17 +1,18 @@
 //! An installation as a user makes it: the README's commands, pods behind a Target, scaling, upgrading, leaving.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::Value;
 use sluicegate_tests::kubernetes::{Cluster, Namespace};
+use sluicegate_tests::load::{Asked, Load, Plan, shares};
 use sluicegate_tests::tools::both;
 use sluicegate_tests::until;
 
 use crate::console;
 use crate::image_in_pods::ECHO;
-use crate::load::{Load, ask, shares};
 use crate::rights;
 
 const HOST: &str = "shop.example.com";
@@ -76,10 +77,23 @@ fn names(pods: &Namespace<'_>) -> BTreeSet<String> {
     pods.list("pods").iter().filter(live).map(name).collect()
 }
 
+/// Enough clients that some request is under way at every moment, and not so busy that they take the node's processors
+/// from what is tested.
+fn clients(proxies: SocketAddr) -> Load {
+    Load::start(&Plan { clients: 4, pause: Duration::from_millis(5), ..Plan::of(&[proxies], HOST) })
+}
+
+/// Who answers how many of so many requests.
+fn answered(proxies: SocketAddr, requests: usize) -> BTreeMap<String, usize> {
+    let asked = Plan::of(&[proxies], HOST).ask(requests);
+    assert!(asked.iter().all(Asked::is_ok), "{:?}", asked.iter().find(|asked| !asked.is_ok()));
+    shares(&asked)
+}
+
 /// Waits until exactly the pods that there are now answer.
 fn until_exactly_the_pods_answer(proxies: SocketAddr, shop: &Namespace<'_>) {
     until("exactly the present pods answer", || {
-        let answering: BTreeSet<String> = (0..40).map(|_| ask(proxies, HOST).unwrap()).collect();
+        let answering: BTreeSet<String> = answered(proxies, 40).into_keys().collect();
         (answering == names(shop)).then_some(())
     });
 }
@@ -115,12 +129,12 @@ fn installed_used_scaled_upgraded_and_left() {
         shop.wait_for_condition(object, "Programmed", "True");
     }
     until_exactly_the_pods_answer(proxies, &shop);
-    let shares = shares(proxies, HOST, 120);
+    let shares = answered(proxies, 120);
     assert_eq!(shares.keys().cloned().collect::<BTreeSet<_>>(), names(&shop));
     assert!(shares.values().all(|share| (25..=55).contains(share)), "{shares:?}");
 
     // They come and go without a failed request.
-    let load = Load::start(proxies, HOST);
+    let load = clients(proxies);
     for change in [
         &["scale", "deployment/echo", "--replicas=5"][..],
         &["scale", "deployment/echo", "--replicas=2"],
@@ -136,7 +150,7 @@ fn installed_used_scaled_upgraded_and_left() {
     console::shows_the_installation(cluster, &shop, HOST);
 
     // An upgrade replaces controllers and proxies, and nobody notices.
-    let load = Load::start(proxies, HOST);
+    let load = clients(proxies);
     let [crds, chart] = &upgrading[..] else { panic!("two charts: {upgrading:?}") };
     shell(cluster, crds);
     shell(cluster, &format!("{chart} --timeout 3m --set proxy.replicas=3,proxy.log=debug,controller.log=debug"));
@@ -167,7 +181,7 @@ fn installed_used_scaled_upgraded_and_left() {
     let service = installation.get("service/sluicegate-proxy");
     let proxies: SocketAddr = format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap()).parse().unwrap();
     // The node's rules for a Service that is new may come after its proxies are ready.
-    until("the new Service answers", || ask(proxies, HOST).ok());
+    until("the new Service answers", || Plan::of(&[proxies], HOST).ask(1)[0].is_ok().then_some(()));
     until_exactly_the_pods_answer(proxies, &shop);
     let (rendered, _) = templating[1].split_once(" | ").unwrap();
     shell(cluster, &format!("{rendered} | kubectl delete --wait -f -"));

@@ -5,5 +5,4 @@ mod console;
 mod image;
 mod image_in_pods;
 mod install;
-mod load;
 mod rights;
