@@ -3,6 +3,9 @@
 use serde_json::Value;
 use sluicegate_tests::kubernetes::{Cluster, Namespace};
 use sluicegate_tests::tools::both;
+use tempfile::TempDir;
+
+use crate::install::{commands, shell};
 
 /// What the program prints; it must end with this status.
 fn printed(cluster: &Cluster, arguments: &[&str], status: i32) -> String {
@@ -39,4 +42,23 @@ pub(crate) fn shows_the_installation(cluster: &Cluster, shop: &Namespace<'_>, ho
     let told = printed(cluster, &["status"], 1);
     assert!(told.contains("lost") && told.contains("BackendNotFound"), "{told}");
     shop.delete("rule/lost");
+}
+
+/// The document's commands print the table, line by line.
+pub(crate) fn shows_the_watch_channel(cluster: &Cluster) {
+    let [block] = &commands("docs/watch-channel.md")[..] else { panic!("one way to look at it") };
+    let (curl, before) = block.split_last().unwrap();
+    let folder = TempDir::new().unwrap();
+    // Curl ends after a while where a user would interrupt it, and comes again until the port is forwarded.
+    let script = format!(
+        "cd {}\n{}\nforwarding=$!\ntrap 'kill $forwarding' EXIT\n\
+         until {curl} --silent --max-time 3 >table; grep -q Commit table; do kill -0 $forwarding; sleep 0.1; done\ncat table",
+        folder.path().display(),
+        before.join("\n").replace(" 8443 &", " 8443 >forwarded 2>&1 &"),
+    );
+    let lines: Vec<Value> =
+        shell(cluster, &script).lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect();
+    let has = |kind: &str, key: &str| lines.iter().any(|line| line["kind"] == kind && line["key"] == key);
+    assert!(has("Route", "default/everything"), "{lines:#?}");
+    assert!(lines.iter().any(|line| line["type"] == "Commit"));
 }

@@ -56,7 +56,7 @@ const SELDOM: [&str; 9] = [
 ];
 
 /// The commands that a document gives for a cluster, block by block.
-fn commands(document: &str) -> Vec<Vec<String>> {
+pub(crate) fn commands(document: &str) -> Vec<Vec<String>> {
     let text = fs::read_to_string(format!("{}/../{document}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let blocks = text.split("```console cluster\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
     let commands = |block: &str| block.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect();
@@ -64,7 +64,7 @@ fn commands(document: &str) -> Vec<Vec<String>> {
 }
 
 /// Runs a command in the repository as a user does.
-fn shell(cluster: &Cluster, command: &str) -> String {
+pub(crate) fn shell(cluster: &Cluster, command: &str) -> String {
     let top = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let output = cluster.command("bash").args(["-ec", command]).current_dir(top).output().unwrap();
     assert!(output.status.success(), "{command}: {}", both(&output));
@@ -148,6 +148,7 @@ fn installed_used_scaled_upgraded_and_left() {
 
     shell(cluster, test);
     console::shows_the_installation(cluster, &shop, HOST);
+    console::shows_the_watch_channel(cluster);
 
     // An upgrade replaces controllers and proxies, and nobody notices.
     let load = clients(proxies);
