@@ -11,6 +11,7 @@ pub mod forward;
 pub mod health;
 pub mod matching;
 pub mod observe;
+mod pace;
 pub mod pick;
 pub mod receive;
 pub mod request;

@@ -3,16 +3,19 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread;
 
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{self, Config};
 use crate::forward::last_good::LastGood;
+use crate::health::checks;
+use crate::health::monitor::monitor;
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::Metrics;
 use crate::receive::Current;
@@ -26,9 +29,11 @@ const BACKLOG: i32 = 4096;
 /// The running data plane.
 #[derive(Debug)]
 pub struct DataPlane {
-    workers: Vec<JoinHandle<io::Result<()>>>,
+    workers: Vec<thread::JoinHandle<io::Result<()>>>,
     addresses: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
+    /// Checks endpoints and tells of their health.
+    monitor: JoinHandle<()>,
     /// New certificates are taken in for as long as it is kept.
     _certificates: CertificateWatch,
 }
@@ -63,7 +68,7 @@ pub enum StartError {
 
 impl DataPlane {
     /// Binds every listener and starts the workers. They serve what is in force in `current`, now and later. Names are
-    /// resolved on the runtime of `control`.
+    /// resolved, and endpoints checked, on the runtime of `control`.
     pub fn start(
         control: &Handle,
         config: &Config,
@@ -89,6 +94,7 @@ impl DataPlane {
             }
         }
         let watching = tls::watch(certificates).map_err(StartError::WatchCertificates)?;
+        let checks = checks::Dialer::new(resolver.clone(), Arc::clone(&target_tls));
         let settings = Settings::of(config);
         let last_good = LastGood::new();
         let (stop, stopping) = watch::channel(false);
@@ -112,7 +118,8 @@ impl DataPlane {
             })
             .collect::<io::Result<Vec<_>>>()
             .map_err(StartError::Thread)?;
-        Ok(Self { workers, addresses, stop, _certificates: watching })
+        let monitor = control.spawn(monitor(Arc::clone(current), checks, Arc::clone(metrics)));
+        Ok(Self { workers, addresses, stop, monitor, _certificates: watching })
     }
 
     /// The listeners' addresses with the ports that the system chose, in the order of the configuration.
@@ -131,6 +138,7 @@ impl DataPlane {
                 Err(_) => tracing::error!("a worker panicked"),
             }
         }
+        self.monitor.abort();
     }
 }
 

@@ -25,6 +25,18 @@ impl<T> Slots<T> {
         let places = (0..).zip(self.chunks.iter().flat_map(|chunk| chunk.iter()));
         places.filter_map(|(number, place)| Some((number, place.as_ref()?)))
     }
+
+    /// What was and what is at each place of which that may differ from another version: all of the chunks that the two
+    /// do not share.
+    pub(crate) fn beside<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = (Option<&'a T>, Option<&'a T>)> {
+        (0..self.chunks.len().max(before.chunks.len())).flat_map(move |at| {
+            let (then, now) = (before.chunks.get(at), self.chunks.get(at));
+            let shared = then.zip(now).is_some_and(|(then, now)| Arc::ptr_eq(then, now));
+            let places = if shared { 0..0 } else { 0..CHUNK };
+            let place = |chunk: Option<&'a Arc<[Option<T>; CHUNK]>>, at: usize| chunk?.get(at)?.as_ref();
+            places.map(move |at| (place(then, at), place(now, at)))
+        })
+    }
 }
 
 impl<T: Clone> Slots<T> {
@@ -73,6 +85,13 @@ mod tests {
                 };
                 prop_assert_eq!(slots.set(number, value), before);
                 versions.push((slots, map));
+            }
+            for (before, now) in versions.iter().zip(versions.iter().skip(1)) {
+                let differ = now.0.beside(&before.0).filter(|(then, now)| then != now).count();
+                let expected = (0..300).filter(|number| before.1.get(number) != now.1.get(number)).count();
+                prop_assert_eq!(differ, expected);
+                let grown = now.0.chunks.len() - before.0.chunks.len();
+                prop_assert!(now.0.beside(&before.0).count() <= CHUNK * (grown + 1));
             }
             for (slots, map) in versions {
                 prop_assert!(slots.iter().map(|(number, value)| (number, *value)).eq(map.clone()));

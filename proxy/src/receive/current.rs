@@ -9,6 +9,7 @@ use sluicegate_table::watch::Refusal;
 
 use super::edit::{Edited, edited};
 use super::snapshot::Snapshot;
+use crate::health::Findings;
 
 /// The snapshot in force. Workers compare [`Current::generation`] once per request and load the snapshot only when it
 /// has grown.
@@ -17,6 +18,7 @@ pub struct Current {
     snapshot: ArcSwap<Snapshot>,
     generation: AtomicU64,
     applying: tokio::sync::Notify,
+    findings: Findings,
 }
 
 impl Default for Current {
@@ -25,6 +27,7 @@ impl Default for Current {
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             generation: AtomicU64::new(0),
             applying: tokio::sync::Notify::new(),
+            findings: Findings::default(),
         }
     }
 }
@@ -58,6 +61,11 @@ impl Current {
     /// How often a snapshot was put in force; 0: never, so nothing can be served.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// What was found out about the endpoints in force.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
     }
 
     /// Done when a snapshot was put in force after the call, or after `enable` was called on it.

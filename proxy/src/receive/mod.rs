@@ -3,6 +3,7 @@
 //! A snapshot is immutable and swapped whole, so that no request sees half an edit. What did not change between two
 //! versions is shared: pools keep their sequence and their connections, endpoints their counters.
 
+mod changed_pools;
 pub mod channel;
 mod current;
 mod edit;
@@ -12,6 +13,7 @@ mod references;
 mod saved;
 mod snapshot;
 
+pub(crate) use changed_pools::PoolId;
 pub use current::Current;
 pub use pool::{MemberRuntime, PoolRuntime, Reach};
 pub use snapshot::{RouteRuntime, Snapshot};

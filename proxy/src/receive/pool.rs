@@ -26,6 +26,15 @@ pub struct PoolRuntime {
     members: Box<[MemberRuntime]>,
 }
 
+/// Versions of a pool are told apart by being two: what is the same is shared.
+impl PartialEq for PoolRuntime {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for PoolRuntime {}
+
 /// A member of a pool at run time: an endpoint. A Target with several is as many members.
 #[derive(Debug)]
 pub struct MemberRuntime {

@@ -71,7 +71,7 @@ pub struct EndpointReport {
 }
 
 /// The states of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub enum EndpointState {
     /// Gets requests.
     Healthy,

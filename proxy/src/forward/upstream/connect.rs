@@ -3,19 +3,13 @@
 //! The cold path: it may allocate and use tokio's timers.
 
 use std::cell::OnceCell;
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Empty;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
-use sluicegate_table::{EgressProxy, Protocol};
+use sluicegate_table::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 use tokio_rustls::client::TlsStream;
@@ -26,6 +20,8 @@ use super::gate::Permit;
 use super::interim::{ClientKey, Interim, Look};
 use super::io::{UpstreamIo, UpstreamStream};
 use super::link::Link;
+use super::tcp::{connect, connect_to};
+use super::tunnel::{tunnel, tunnel_authority};
 use crate::forward::error::ForwardError;
 use crate::resolve::Resolver;
 use crate::tls::{Alpn, TargetTlsCache};
@@ -126,7 +122,7 @@ impl Dialer {
             None => {
                 let tcp = match terms.address {
                     Some(address) => connect_to(address.ip(), address.port()).await.map_err(ForwardError::Connect)?,
-                    None => self.connect(&terms.host, terms.port, terms.connections.connect_timeout).await?,
+                    None => connect(&self.resolver, &terms.host, terms.port, terms.connections.connect_timeout).await?,
                 };
                 if !tls {
                     return Ok((UpstreamStream::Plain(tcp), http2));
@@ -136,11 +132,11 @@ impl Dialer {
                 Ok((UpstreamStream::Tls(Box::new(stream)), http2))
             }
             Some(proxy) => {
-                let tcp = self.connect(&proxy.host, proxy.port, terms.connections.connect_timeout).await?;
+                let tcp = connect(&self.resolver, &proxy.host, proxy.port, terms.connections.connect_timeout).await?;
                 if link.absolute_form() {
                     return Ok((UpstreamStream::Plain(tcp), false));
                 }
-                let tunnel = tunnel(link, proxy, tcp).await?;
+                let tunnel = tunnel(proxy, tcp, &tunnel_authority(&terms.host, terms.port, terms.address)).await?;
                 if !tls {
                     return Ok((UpstreamStream::Tunnel(Box::new(tunnel)), http2));
                 }
@@ -149,29 +145,6 @@ impl Dialer {
                 Ok((UpstreamStream::TlsTunnel(Box::new(stream)), http2))
             }
         }
-    }
-
-    /// A TCP connection to the first address that takes one. Each address gets an equal part of what time is left, so
-    /// that one that does not answer leaves some to the others.
-    async fn connect(&self, host: &str, port: u16, within: Duration) -> Result<TcpStream, ForwardError> {
-        let addresses = self
-            .resolver
-            .resolve(host)
-            .await
-            .map_err(|error| ForwardError::Resolve { host: host.to_owned(), message: error.to_string() })?;
-        let share = within / u32::try_from(addresses.iter().count().max(1)).unwrap_or(u32::MAX);
-        let mut failure = None;
-        for address in addresses.iter() {
-            match tokio::time::timeout(share, connect_to(address, port)).await {
-                Ok(Ok(tcp)) => return Ok(tcp),
-                Ok(Err(error)) => failure = Some(ForwardError::Connect(error)),
-                Err(_) => failure = Some(ForwardError::ConnectTimeout),
-            }
-        }
-        Err(failure.unwrap_or_else(|| ForwardError::Resolve {
-            host: host.to_owned(),
-            message: "the name has no address".to_owned(),
-        }))
     }
 
     async fn secure<S>(&self, link: &Link, stream: S, alpn: Alpn) -> Result<TlsStream<S>, ForwardError>
@@ -201,38 +174,4 @@ where
 
 fn speaks_http2<S>(stream: &TlsStream<S>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(b"h2")
-}
-
-async fn connect_to(address: IpAddr, port: u16) -> std::io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_nodelay(true)?;
-    socket.connect(SocketAddr::new(address, port)).await
-}
-
-/// Asks the egress proxy to connect to the target (RFC 9110, 9.3.6).
-async fn tunnel(
-    link: &Link,
-    proxy: &EgressProxy,
-    tcp: TcpStream,
-) -> Result<TokioIo<hyper::upgrade::Upgraded>, ForwardError> {
-    let (mut sender, connection) =
-        http1::handshake::<_, Empty<Bytes>>(TokioIo::new(tcp)).await.map_err(ForwardError::Handshake)?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%error, "the connection to the egress proxy failed");
-        }
-    });
-    let host = &link.terms.host;
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let authority = link.terms.address.map_or_else(|| format!("{host}:{}", link.terms.port), |at| at.to_string());
-    let request = Request::connect(&authority)
-        .header(http::header::HOST, &authority)
-        .body(Empty::new())
-        .map_err(|_| ForwardError::Internal("the target's host is no authority"))?;
-    let response = sender.send_request(request).await.map_err(ForwardError::Handshake)?;
-    if !response.status().is_success() {
-        tracing::debug!(proxy = %proxy.host, status = %response.status(), "the egress proxy refused");
-        return Err(ForwardError::EgressRefused(response.status()));
-    }
-    hyper::upgrade::on(response).await.map(TokioIo::new).map_err(ForwardError::Handshake)
 }

@@ -1,5 +1,6 @@
 //! A link: one endpoint of a target on one pool's terms, shared by all workers.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -73,7 +74,7 @@ impl Link {
                 idle: AtomicU32::new(0),
                 retired: AtomicBool::new(false),
                 leaving: leaving.unwrap_or_default(),
-                authority: authority(&terms),
+                authority: authority(&terms.host, terms.port, terms.protocol),
                 tls: OnceLock::new(),
                 tls_http1: OnceLock::new(),
                 terms,
@@ -169,9 +170,10 @@ impl Terms {
     }
 }
 
-fn authority(terms: &Terms) -> Option<(Authority, HeaderValue)> {
-    let host = if terms.host.contains(':') { format!("[{}]", terms.host) } else { terms.host.clone() };
-    let usual = if terms.protocol == Protocol::Https { 443 } else { 80 };
-    let text = if terms.port == usual { host } else { format!("{host}:{}", terms.port) };
+/// `host` or `host:port`, as in a URI and a `Host` header; `None` when the host is no valid authority.
+pub(crate) fn authority(host: &str, port: u16, protocol: Protocol) -> Option<(Authority, HeaderValue)> {
+    let host = if host.contains(':') { Cow::Owned(format!("[{host}]")) } else { Cow::Borrowed(host) };
+    let usual = if protocol == Protocol::Https { 443 } else { 80 };
+    let text = if port == usual { host } else { Cow::Owned(format!("{host}:{port}")) };
     Some((text.parse().ok()?, text.parse().ok()?))
 }

@@ -14,10 +14,15 @@ mod interim;
 mod io;
 mod kept;
 mod link;
+mod tcp;
+mod tunnel;
 
 pub(crate) use body::{BodyWatch, RequestBody};
 pub(crate) use connect::Dialer;
 pub(crate) use connections::{Checkout, Connections, Http1, Stream};
 pub(crate) use interim::ClientKey;
 pub(crate) use kept::Kept;
+pub(crate) use link::authority;
 pub use link::{Link, LinkId};
+pub(crate) use tcp::{connect, connect_to};
+pub(crate) use tunnel::{tunnel, tunnel_authority};

@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use super::process::ProcessNumbers;
 use super::requests::{BOUNDS, RouteTotals};
 use super::series::SeriesKey;
-use super::{Gauges, Metrics};
+use super::{Gauges, Metrics, health_exposition as health};
 
 /// A text format for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,7 @@ impl Collector for Scrape {
         let encoder = &mut encoder;
         self.routes(encoder)?;
         self.targets(encoder)?;
+        health::expose(encoder, &*self.gauges, &self.metrics.endpoints.totals())?;
         self.listeners(encoder)?;
         self.configuration(encoder)?;
         process(encoder, &ProcessNumbers::read())
@@ -291,7 +292,7 @@ fn durations(family: &mut MetricEncoder<'_>, (route, upstream): &SeriesKey, tota
     family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }
 
-fn counter_family<'e>(
+pub(super) fn counter_family<'e>(
     encoder: &'e mut DescriptorEncoder<'_>,
     name: &'e str,
     help: &str,
@@ -299,7 +300,7 @@ fn counter_family<'e>(
     encoder.encode_descriptor(name, help, None, MetricType::Counter)
 }
 
-fn gauge_family<'e>(
+pub(super) fn gauge_family<'e>(
     encoder: &'e mut DescriptorEncoder<'_>,
     name: &'e str,
     help: &str,
@@ -307,7 +308,7 @@ fn gauge_family<'e>(
     encoder.encode_descriptor(name, help, None, MetricType::Gauge)
 }
 
-fn counter(family: &mut MetricEncoder<'_>, labels: &[(&str, &str)], value: u64) -> fmt::Result {
+pub(super) fn counter(family: &mut MetricEncoder<'_>, labels: &[(&str, &str)], value: u64) -> fmt::Result {
     let no_exemplar = None::<&Exemplar<NoLabelSet, f64>>;
     if labels.is_empty() {
         return family.encode_counter(&value, no_exemplar);

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use sluicegate_table::ObjectKey;
+use sluicegate_table::watch::{BreakerState, EndpointState, UnhealthyReason};
 
 use super::*;
 use crate::answer::Reason;
+use crate::health::checks::CheckResult;
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::{
-    AttemptOutcome, ConnectionCounts, FallbackKind, RetryDecision, TargetGauges, UpstreamTargetGauges,
+    AttemptOutcome, BreakerGauges, ConnectionCounts, FallbackKind, MemberGauges, RetryDecision, TargetGauges,
+    UpstreamTargetGauges,
 };
 
 #[derive(Debug)]
@@ -33,6 +36,25 @@ impl Gauges for Fixed {
             target: ObjectKey::new("default", "one"),
             connections: ConnectionCounts { active: 1, idle: 2, pending: 4 },
         }]
+    }
+
+    fn members(&self) -> Vec<MemberGauges> {
+        let member = |upstream: &str, zone: Option<&str>, healthy| MemberGauges {
+            upstream: ObjectKey::new("default", upstream),
+            target: ObjectKey::new("default", "one"),
+            address: Some("10.0.0.7:80".parse().unwrap()),
+            region: Some("eu".to_owned()),
+            zone: zone.map(str::to_owned),
+            healthy,
+            share: 0.25,
+            ejections: 3,
+        };
+        vec![member("chat", Some("eu-1"), true), member("batch", None, false)]
+    }
+
+    fn breakers(&self) -> Vec<BreakerGauges> {
+        let service = ObjectKey::new("default", "one");
+        vec![BreakerGauges { service, address: None, state: BreakerState::HalfOpen, openings: 2 }]
     }
 }
 
@@ -200,6 +222,44 @@ fn every_sample_is_described_as_its_format_demands() {
 }
 
 #[test]
+fn health_is_told_by_upstream_and_circuit_breakers_by_what_they_guard() {
+    let metrics = Metrics::new();
+    let counts = metrics.endpoint(&ObjectKey::new("default", "one"), None);
+    counts.checked(CheckResult::TimedOut);
+    counts.changed(EndpointState::Healthy, EndpointState::Unhealthy, Some(UnhealthyReason::FailedChecks));
+    counts.changed(EndpointState::Unhealthy, EndpointState::Healthy, None);
+    let parsed = scrape(&metrics, Format::Prometheus);
+    let of = |name: &str, pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        value(&parsed, name, pairs.collect())
+    };
+    let member = |upstream, zone| {
+        let address = ("address", "10.0.0.7:80");
+        let labels = [("upstream", upstream), ("target", "default/one"), address, ("datacenter", "eu"), ("zone", zone)];
+        of("gateway_upstream_health", &labels)
+    };
+    assert_eq!([member("default/chat", "eu-1"), member("default/batch", "")], [1.0, 0.0]);
+    let endpoint = [("target", "default/one"), ("address", "10.0.0.7:80")];
+    assert_eq!(of("sluicegate_upstream_share", &endpoint), 0.25);
+    assert_eq!(of("sluicegate_upstream_ejections_total", &endpoint), 3.0);
+    let breaker =
+        |state| of("gateway_circuit_breaker_state", &[("service", "default/one"), ("address", ""), ("state", state)]);
+    assert_eq!(["closed", "open", "half_open"].map(breaker), [0.0, 0.0, 1.0]);
+    let service = [("service", "default/one"), ("address", "")];
+    assert_eq!(of("sluicegate_circuit_breaker_openings_total", &service), 2.0);
+    let checks = |result| {
+        of("sluicegate_health_checks_total", &[("target", "default/one"), ("address", ""), ("result", result)])
+    };
+    assert_eq!(["passed", "timed-out"].map(checks), [0.0, 1.0]);
+    let changes = |from, to, reason| {
+        let labels = [("target", "default/one"), ("address", ""), ("from", from), ("to", to), ("reason", reason)];
+        of("gateway_upstream_health_transitions_total", &labels)
+    };
+    assert_eq!(changes("Healthy", "Unhealthy", "FailedChecks"), 1.0);
+    assert_eq!(changes("Unhealthy", "Healthy", ""), 1.0);
+}
+
+#[test]
 fn labels_are_escaped() {
     let metrics = Metrics::new();
     let upstream = "a\"b\\c\nd,e=\"f\"}";
@@ -255,6 +315,9 @@ fn the_documentation_names_every_metric_and_its_labels() {
     shard.fell_back(FallbackKind::Cache);
     worker.picks(&ObjectKey::new("default", "chat"), &ObjectKey::new("default", "one")).picked();
     drop(worker.listener("127.0.0.1:8080").opened());
+    let counts = metrics.endpoint(&ObjectKey::new("default", "one"), None);
+    counts.checked(CheckResult::Passed);
+    counts.changed(EndpointState::Unhealthy, EndpointState::Healthy, None);
     metrics.watch_access_log(&AccessLog::off());
     let parsed = scrape(&metrics, Format::Prometheus);
     let mut exposed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

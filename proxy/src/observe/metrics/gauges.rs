@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::SocketAddr;
 
-use sluicegate_table::ObjectKey;
+use sluicegate_table::watch::{BreakerState, EndpointState};
+use sluicegate_table::{ObjectKey, Table, Target, TrustRoots};
 
+use crate::endpoint::Endpoint;
+use crate::health::{View, of_members};
 use crate::receive::Current;
 
 /// Gives the numbers of the table in force at the moment of a scrape.
@@ -18,6 +21,12 @@ pub trait Gauges: Debug + Send + Sync {
 
     /// Every target of every pool in force; for targets written in place, the Rule's key stands for the Upstream's.
     fn upstream_targets(&self) -> Vec<UpstreamTargetGauges>;
+
+    /// Every endpoint of every pool in force.
+    fn members(&self) -> Vec<MemberGauges>;
+
+    /// Every circuit breaker in force.
+    fn breakers(&self) -> Vec<BreakerGauges>;
 }
 
 /// A target's numbers.
@@ -49,6 +58,40 @@ pub struct ConnectionCounts {
     pub idle: u64,
     /// Requests that wait for a connection.
     pub pending: u64,
+}
+
+/// The health of an endpoint as a member of one pool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberGauges {
+    /// The Upstream.
+    pub upstream: ObjectKey,
+    /// The Target.
+    pub target: ObjectKey,
+    /// The address, where it has been discovered.
+    pub address: Option<SocketAddr>,
+    /// The Target's region, where it is known.
+    pub region: Option<String>,
+    /// The endpoint's zone, where it is known.
+    pub zone: Option<String>,
+    /// Whether it gets requests.
+    pub healthy: bool,
+    /// How much of its share it gets, from 0 to 1: less than 1 while it is on its way back.
+    pub share: f64,
+    /// How often real answers had it ejected.
+    pub ejections: u64,
+}
+
+/// A circuit breaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerGauges {
+    /// The Target whose endpoint it guards, or the Upstream.
+    pub service: ObjectKey,
+    /// The endpoint's address, where it has been discovered.
+    pub address: Option<SocketAddr>,
+    /// Its state.
+    pub state: BreakerState,
+    /// How often it opened.
+    pub openings: u64,
 }
 
 impl Gauges for Current {
@@ -91,4 +134,56 @@ impl Gauges for Current {
         };
         members.into_iter().map(numbers).collect()
     }
+
+    fn members(&self) -> Vec<MemberGauges> {
+        let snapshot = self.load();
+        let mut members = BTreeMap::new();
+        for pool in snapshot.pools() {
+            for member in of_members(pool) {
+                let endpoint = member.endpoint;
+                let gauges = MemberGauges {
+                    upstream: pool.key.clone(),
+                    target: endpoint.key.clone(),
+                    address: endpoint.address,
+                    region: endpoint.target.region.clone(),
+                    zone: zone(&snapshot.table, endpoint),
+                    healthy: member.state == EndpointState::Healthy && can_be_sent_to(&endpoint.target),
+                    share: f64::from(member.view.share) / f64::from(View::WHOLE),
+                    ejections: member.view.ejections,
+                };
+                // A Target may be in several levels of a pool, where one check counts for all.
+                members.insert((&pool.key, &endpoint.key, endpoint.address), gauges);
+            }
+        }
+        members.into_values().collect()
+    }
+
+    fn breakers(&self) -> Vec<BreakerGauges> {
+        let snapshot = self.load();
+        let mut breakers = BTreeMap::new();
+        for pool in snapshot.pools() {
+            for member in of_members(pool) {
+                let endpoint = member.endpoint;
+                let Some(state) = member.breaker else { continue };
+                let (service, address, openings) = (endpoint.key.clone(), endpoint.address, member.view.openings);
+                let gauges = BreakerGauges { service, address, state, openings };
+                breakers.insert((&endpoint.key, endpoint.address), gauges);
+            }
+        }
+        breakers.into_values().collect()
+    }
+}
+
+/// Whether the table has everything without which nothing may be sent.
+fn can_be_sent_to(target: &Target) -> bool {
+    target.credential.as_ref().is_none_or(|credential| credential.value.is_some())
+        && target.tls.roots != TrustRoots::Missing
+}
+
+/// The zone that an endpoint is in: of one that has been discovered its own, else its Target's.
+fn zone(table: &Table, endpoint: &Endpoint) -> Option<String> {
+    let Some(address) = endpoint.address else { return endpoint.target.zone.clone() };
+    let listed = &table.endpoints.get(&endpoint.key)?.addresses;
+    let at = listed.binary_search_by_key(&address, |listed| listed.address).ok()?;
+    listed.get(at)?.zone.clone().or_else(|| endpoint.target.zone.clone())
 }

@@ -8,11 +8,14 @@
 mod attempts;
 mod exposition;
 mod gauges;
+mod health;
+mod health_exposition;
 mod listeners;
 mod process;
 mod requests;
 mod series;
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -23,10 +26,12 @@ use crate::answer::Reason;
 
 pub use attempts::{AttemptOutcome, FallbackKind, RetryDecision};
 pub use exposition::Format;
-pub use gauges::{ConnectionCounts, Gauges, TargetGauges, UpstreamTargetGauges};
+pub use gauges::{BreakerGauges, ConnectionCounts, Gauges, MemberGauges, TargetGauges, UpstreamTargetGauges};
+pub(crate) use health::EndpointCounts;
 pub use listeners::{ConnectionGuard, ListenerShard};
 pub use requests::{PickShard, RouteShard};
 
+use health::Endpoints;
 use listeners::Listeners;
 use requests::{AnswerShard, Answers, PickCounts, RouteCounts};
 use series::AllSeries;
@@ -42,6 +47,7 @@ pub struct Metrics {
     picks: AllSeries<PickCounts>,
     answers: Answers,
     listeners: Listeners,
+    endpoints: Endpoints,
     configuration: Configuration,
     access_log: OnceLock<AccessLog>,
 }
@@ -64,6 +70,11 @@ impl Metrics {
     pub fn worker(self: &Arc<Self>) -> WorkerMetrics {
         let worker = WorkerId(self.workers.fetch_add(1, Ordering::Relaxed));
         WorkerMetrics { metrics: Arc::clone(self), worker, answers: self.answers.shard() }
+    }
+
+    /// Where what happens to the health of an endpoint is counted, from 0 on and for as long as that is kept.
+    pub(crate) fn endpoint(&self, target: &ObjectKey, address: Option<SocketAddr>) -> Arc<EndpointCounts> {
+        self.endpoints.counts(target, address)
     }
 
     /// Shows the entries that `access_log` dropped, too. Only the first log given counts.
