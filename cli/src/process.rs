@@ -3,6 +3,7 @@
 //!
 //! The data plane has threads of its own. What is here runs on a small control runtime beside it.
 
+use std::future::pending;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -81,7 +82,10 @@ impl Process {
     /// requests, those in flight may finish. Until something is in force it listens nowhere, so that clients go elsewhere.
     /// `work` runs meanwhile and does not return. `told` is what to say before where everything is.
     pub(crate) async fn serve(mut self, told: &str, work: impl Future<Output = ()>) -> anyhow::Result<ExitCode> {
-        let mut work = pin!(work);
+        let mut work = pin!(async {
+            work.await;
+            pending::<()>().await;
+        });
         tokio::select! {
             () = in_force(&self.current) => {}
             () = self.signals.next() => return Ok(ExitCode::SUCCESS),
@@ -95,7 +99,7 @@ impl Process {
         say(&format!("{told}{}", self.places(&data_plane)));
         tokio::select! {
             () = self.signals.next() => {}
-            () = work => {}
+            () = &mut work => {}
         }
         self.observed.stop();
         say("stopping: requests in flight may finish; a second signal ends them\n");
@@ -103,6 +107,8 @@ impl Process {
         tokio::select! {
             result = stopped => result.context("the data plane could not be stopped")?,
             () = self.signals.next() => return Ok(ExitCode::FAILURE),
+            // A controller is told that this proxy stops, and what is in flight goes by changes that come now.
+            () = &mut work => {}
         }
         let access_log = self.access_log;
         block_in_place(|| access_log.finish());

@@ -28,6 +28,6 @@ pub(crate) fn proxy(arguments: &Proxy) -> anyhow::Result<ExitCode> {
         let process = Process::start(&config, &current, &metrics, signals).await?;
         let settings = ChannelSettings::new(controller, config.saved_table.clone());
         let channel = Channel::new(settings, current);
-        process.serve("", channel.run()).await
+        process.serve("", Box::pin(channel.run())).await
     })
 }

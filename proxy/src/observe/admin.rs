@@ -5,6 +5,7 @@
 //! the control runtime, so that a slow scrape costs no request anything.
 
 mod explaining;
+mod health;
 mod host;
 
 use std::sync::Arc;
@@ -30,13 +31,12 @@ pub struct Observed {
     /// Which headers say who the user is, for explaining.
     pub identity: Arc<IdentityHeaders>,
     listening: Arc<AtomicBool>,
-    stopping: Arc<AtomicBool>,
 }
 
 impl Observed {
     /// What there is to show of a process that does not listen for requests yet.
     pub fn new(current: Arc<Current>, metrics: Arc<Metrics>, identity: IdentityHeaders) -> Self {
-        Self { current, metrics, identity: Arc::new(identity), listening: Arc::default(), stopping: Arc::default() }
+        Self { current, metrics, identity: Arc::new(identity), listening: Arc::default() }
     }
 
     /// Every listener is bound: from here on `/readyz` may answer 200.
@@ -44,14 +44,15 @@ impl Observed {
         self.listening.store(true, Ordering::Relaxed);
     }
 
-    /// Makes `/readyz` answer 503, so that no new traffic is sent here while what is in flight finishes.
+    /// Makes `/readyz` answer 503, and reports say the same, so that no new traffic is sent here while what is in flight
+    /// finishes.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.current.findings().stop();
     }
 
     /// Why the process should get no traffic, if it should not.
     fn unready(&self) -> Option<&'static str> {
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.current.findings().now().stopping {
             Some("the process is stopping")
         } else if self.current.generation() == 0 {
             Some("no table is in force yet")
@@ -68,6 +69,7 @@ pub fn admin(observed: Observed) -> Router {
     let routes = Router::new()
         .route("/", get(index))
         .route("/table", get(table))
+        .route("/health", get(health::health))
         .route("/explain", get(explaining::asked_by_query).post(explaining::asked_by_body));
     for_this_machine(routes.merge(probes()).fallback(nothing_here).with_state(observed))
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluicegate_table::Table;
@@ -132,6 +133,36 @@ async fn the_table_and_explanations_show_no_secret() {
 }
 
 #[tokio::test]
+async fn health_is_told_by_endpoint() {
+    let observed = observed();
+    let mut table = serde_json::to_value(&*table()).unwrap();
+    table["targets"]["default/one"]["credential"] = Value::Null;
+    let active = json!({ "probe": "TCP", "interval": Duration::from_secs(1), "timeout": Duration::from_secs(1),
+        "healthyThreshold": 1, "unhealthyThreshold": 1 });
+    table["pools"]["default/two"] = table["pools"]["default/one"].clone();
+    table["pools"]["default/two"]["healthChecks"] = json!({ "active": active });
+    assert_eq!(observed.current.apply(serde_json::from_value(table).unwrap()), []);
+    let address = serve(admin(observed.clone())).await;
+    let asked = async || -> Value { serde_json::from_str(&get(address, "/health").await.2).unwrap() };
+    let told = |check: &str, state: &str, reason: Option<&str>| {
+        let mut two = json!({ "upstream": "default/two", "state": state, "check": check });
+        two.as_object_mut().unwrap().extend(reason.map(|reason| ("reason".to_owned(), json!(reason))));
+        let mut endpoint = json!({ "target": "default/one", "state": state, "share": 1.0, "ejections": 0,
+            "upstreams": [{ "upstream": "default/one", "state": "Healthy" }, two] });
+        endpoint.as_object_mut().unwrap().extend(reason.map(|reason| ("reason".to_owned(), json!(reason))));
+        json!({ "endpoints": [endpoint] })
+    };
+    assert_eq!(asked().await, told("Unchecked", "Unhealthy", Some("NotChecked")));
+    let snapshot = observed.current.load();
+    let pool = snapshot.pools().find(|pool| pool.key.name == "two").unwrap();
+    let (_, check) = pool.balancer.checks().next().unwrap();
+    check.set(true, tokio::time::Instant::now());
+    assert_eq!(asked().await, told("Passing", "Healthy", None));
+    check.set(false, tokio::time::Instant::now());
+    assert_eq!(asked().await, told("Failing", "Unhealthy", Some("FailedChecks")));
+}
+
+#[tokio::test]
 async fn explains_what_a_query_or_a_body_describes() {
     let observed = observed();
     assert_eq!(observed.current.apply(table()), []);
@@ -168,7 +199,7 @@ async fn the_index_leads_to_every_endpoint_and_the_observe_listener_has_probes_o
     let address = serve(admin(observed.clone())).await;
     let (status, _, index) = get(address, "/").await;
     assert_eq!(status, 200);
-    for path in ["/healthz", "/readyz", "/metrics", "/table", "/explain"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/table", "/health", "/explain"] {
         assert!(index.contains(&format!("href=\"{path}")), "{path}");
         assert_ne!(get(address, path).await.0, 404, "{path}");
     }

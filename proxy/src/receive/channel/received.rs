@@ -6,10 +6,12 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use sluicegate_table::Table;
 use sluicegate_table::watch::{EntryId, Hashes, Message, Refusal, Report, Unreadable, Version, content_hash};
+use tokio::sync::watch;
 
 use super::super::Current;
 use super::super::entry::Entry;
 use super::super::saved::Saved;
+use crate::health::Found;
 
 /// What has come over the channel.
 #[derive(Debug)]
@@ -162,16 +164,22 @@ impl Received {
         &self.in_force
     }
 
+    /// What is known beside the table, and word of its changes.
+    pub(super) fn found(&self) -> watch::Receiver<Found> {
+        self.current.findings().subscribe()
+    }
+
     /// What the proxy says of itself.
     pub(super) fn report(&self) -> Report {
+        let found = self.current.findings().now();
         let refused = self.refused.iter().map(|(id, reason)| Refusal { id: id.clone(), reason: reason.clone() });
         Report {
             applied: self.version.clone(),
             refused: refused.collect(),
             missing: self.missing.iter().cloned().collect(),
             unknown: self.unknown.iter().cloned().collect(),
-            endpoints: Vec::new(),
-            ready: self.current.generation() > 0,
+            endpoints: found.endpoints.iter().map(|finding| finding.report.clone()).collect(),
+            ready: self.current.generation() > 0 && !found.stopping,
             program: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

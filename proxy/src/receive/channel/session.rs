@@ -1,5 +1,8 @@
 //! One connection's worth of the channel: a watch, and reports beside it.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -15,7 +18,11 @@ use super::connect::{Connection, ConnectionError};
 use super::lines::Lines;
 use super::received::{Received, Taken};
 use super::report;
+use crate::health::Found;
+use crate::pace::Pace;
 
+/// The least time between two reports that are due to the health of endpoints alone. What flaps goes as it then stands.
+const BETWEEN_REPORTS: Duration = Duration::from_secs(1);
 /// The most of a problem's text that is read.
 const LONGEST_PROBLEM: usize = 64 * 1024;
 
@@ -74,6 +81,8 @@ impl Session<'_> {
             let detail = format!("{}: {}", problem.title, problem.detail);
             return Err(ConnectionError::Refused { status: status.as_u16(), detail });
         }
+        // What has changed since the last connection's reports goes with the first.
+        self.reports.send_replace(self.received.report());
         let reports = self.reports.subscribe();
         tokio::select! {
             end = self.read(answer.into_body(), progress) => end,
@@ -102,8 +111,16 @@ impl Session<'_> {
     async fn read(&mut self, mut body: Incoming, progress: &mut bool) -> Result<End, ConnectionError> {
         let silence = self.settings.silence;
         let mut lines = Lines::default();
+        let mut found = self.received.found();
+        let mut pace = Pace::new(BETWEEN_REPORTS);
         loop {
-            let frame = timeout(silence, body.frame()).await.map_err(|_| ConnectionError::Silent(silence))?;
+            let mut frame = pin!(timeout(silence, body.frame()));
+            let frame = loop {
+                tokio::select! {
+                    frame = &mut frame => break frame.map_err(|_| ConnectionError::Silent(silence))?,
+                    () = pace.due(change(&mut found)) => drop(self.reports.send_replace(self.received.report())),
+                }
+            };
             let Some(frame) = frame else {
                 return Ok(End::Finished);
             };
@@ -120,6 +137,14 @@ impl Session<'_> {
                 }
             }
         }
+    }
+}
+
+/// Done when something has changed that reports tell beside the table.
+async fn change(found: &mut watch::Receiver<Found>) {
+    if found.changed().await.is_err() {
+        // Nobody is left who could find anything.
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,0 +1,94 @@
+//! What proxies report of the health of endpoints.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sluicegate_proxy::config::Config;
+use sluicegate_proxy::observe::access_log::AccessLog;
+use sluicegate_proxy::observe::metrics::Metrics;
+use sluicegate_proxy::serve::DataPlane;
+use sluicegate_table::watch::{EndpointReport, EndpointState, UnhealthyReason};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::installation::{Controlled, Following, key, until};
+
+/// Publishes a pool of one Target at `port` that is checked often.
+fn publish(controller: &Controlled, port: u16) {
+    let checks: Value = json!({ "active": {
+        "probe": { "HTTP": { "method": "GET", "path": "/", "expectedStatuses": [{ "from": 200, "to": 299 }] } },
+        "interval": Duration::from_millis(50), "timeout": Duration::from_millis(50),
+        "healthyThreshold": 1, "unhealthyThreshold": 2,
+    } });
+    let pool = json!({ "algorithm": "Random", "healthChecks": checks,
+        "levels": [{ "priority": 0, "members": [{ "target": "team/t", "weight": 100 }] }] });
+    let target = json!({ "host": "127.0.0.1", "port": port, "protocol": "HTTP" });
+    controller.publish(|published| {
+        published.table.pools.insert(key("p"), serde_json::from_value(pool).unwrap());
+        published.table.targets.insert(key("t"), serde_json::from_value(target).unwrap());
+    });
+}
+
+/// The data plane without listeners over what a proxy has received.
+fn serve(proxy: &Following) -> DataPlane {
+    let config = Config { listeners: Vec::new(), workers: 1, ..Config::default() };
+    let log = AccessLog::start(0, std::io::sink()).unwrap();
+    DataPlane::start(&Handle::current(), &config, &proxy.current, &Metrics::new(), &log).unwrap()
+}
+
+/// Waits until a proxy has reported this of the endpoints.
+async fn until_reported(controller: &Controlled, expected: &[EndpointReport]) {
+    until(&format!("{expected:?}"), || controller.known("a").filter(|known| known.report.endpoints == expected)).await;
+}
+
+fn unhealthy(reason: UnhealthyReason) -> Vec<EndpointReport> {
+    let (target, reason) = (key("t"), Some(reason));
+    vec![EndpointReport { target, address: None, state: EndpointState::Unhealthy, reason, breaker: None }]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_health_is_reported_within_a_second_and_survives_a_reconnect() {
+    let mut controller = Controlled::start().await;
+    let proxy = controller.proxy("a");
+    let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = refusing.local_addr().unwrap();
+    drop(refusing);
+    publish(&controller, address.port());
+    proxy.has("the table", |table| table.version == 1).await;
+    let plane = serve(&proxy);
+    until_reported(&controller, &unhealthy(UnhealthyReason::FailedChecks)).await;
+
+    // A controller that is new to it is told, too.
+    controller.stop().await;
+    controller.fleet = Arc::default();
+    controller.listen(Duration::from_secs(15)).await;
+    until_reported(&controller, &unhealthy(UnhealthyReason::FailedChecks)).await;
+
+    let listener = TcpListener::bind(address).await.unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            // A check that has ended meanwhile reads no answer.
+            drop(stream.write_all(answer).await);
+        }
+    });
+    let well = until("the proxy finds out", || proxy.current.findings().now().endpoints.is_empty().then(Instant::now));
+    let well = well.await;
+    until_reported(&controller, &[]).await;
+    assert!(well.elapsed() < Duration::from_millis(2500), "{:?}", well.elapsed());
+    tokio::task::spawn_blocking(|| plane.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_proxy_that_stops_says_so() {
+    let controller = Controlled::start().await;
+    let proxy = controller.proxy("a");
+    publish(&controller, 9);
+    assert!(controller.reported("a").await.report.ready);
+    proxy.current.findings().stop();
+    until("it is not ready", || controller.known("a").filter(|known| !known.report.ready)).await;
+}
