@@ -116,6 +116,41 @@ fn what_the_client_of_a_lone_target_sees_and_how_long_it_takes() {
     }
 }
 
+/// A pool of this target and of one that never fails.
+fn beside_a_steady_one(name: &str, port: u16, health: &str) -> String {
+    [target(name, port, ""), upstream(name, &[name, "steady"], health)].concat()
+}
+
+#[test]
+fn what_a_client_sees_whose_request_is_tried_again_elsewhere() {
+    let cases = cases();
+    let targets: Vec<Faulty> = cases.iter().map(|_| Faulty::start("whole")).collect();
+    let steady = Faulty::start("whole");
+    let retry =
+        "retry: {attempts: 2, backoff: {type: Linear, interval: 5ms}, when: {statuses: [\"429\", \"500-599\"]}}";
+    let of_case = |(case, faulty): (&Case, &Faulty)| {
+        let name = case.name;
+        let limits = "timeouts: {request: 3s, perTry: 600ms, idle: 400ms}";
+        let spec = format!("matches: [{{path: {{value: /{name}}}}}]\nupstream: {name}\n{limits}\n{retry}");
+        beside_a_steady_one(name, faulty.port(), "") + &rule(name, &spec)
+    };
+    let pools: String = cases.iter().zip(&targets).map(of_case).collect();
+    let gate = Gate::start(&(pools + &target("steady", steady.port(), "")));
+    for (case, faulty) in cases.iter().zip(&targets) {
+        faulty.fail(case.fault.clone());
+        // What has begun is never begun again.
+        let expected = if case.sees == Sees::Cut { Sees::Cut } else { Sees::Whole };
+        // Targets take turns, so at least one of two requests meets the fault.
+        let asked = Instant::now();
+        let saw = [0, 1].map(|_| seen(&gate, &format!("/{}", case.name), "whole"));
+        let took = asked.elapsed();
+        assert!(saw.contains(&expected) && saw.contains(&Sees::Whole), "{}: {saw:?}", case.name);
+        assert!(took >= case.after && took < 2 * case.after + SLACK, "{}: {took:?}", case.name);
+        let reached = if case.fault == Fault::Refused { 0..=0 } else { 1..=2 };
+        assert!(reached.contains(&faulty.requests()), "{}: it is tried elsewhere, not there again", case.name);
+    }
+}
+
 #[test]
 fn no_answer_is_taken_for_another() {
     // What comes behind an answer that is longer than it said, or after a time-out, belongs to nobody.

@@ -3,3 +3,5 @@
 
 mod breaking_off;
 mod each_fault;
+mod killed;
+mod storms;
