@@ -20,8 +20,8 @@ pub struct Retry {
     #[schemars(range(min = 1, max = 10))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u8>,
-    /// The waits between attempts. Where a target answers with `Retry-After`, the wait is at least that long. Left out: as
-    /// `{type: Exponential}`.
+    /// The waits between attempts. A target that answers with `Retry-After` is left alone for that long; another one need not
+    /// wait for that. Left out: as `{type: Exponential}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
     /// What is tried again. Left out: 502, 503, 504, failed connections and timeouts.

@@ -133,7 +133,7 @@ fn what_is_right_is_accepted_by_both() {
     assert_eq!(refused_by_server(&namespace, &manifests(ACCEPTED.iter().copied())), []);
     let found = found_by_folder(&manifests(ACCEPTED.iter().copied()));
     assert!(found.iter().all(needs_a_cluster), "{found:?}");
-    assert_eq!(found.len(), ACCEPTED.iter().filter(|(_, change)| change.contains("service:")).count());
+    assert_eq!(found.len(), ACCEPTED.iter().filter(|(_, change)| change.contains("service: {")).count());
 }
 
 #[test]
