@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sluicegate_table::{Endpoints, ObjectKey, Target};
 
-use crate::health::{EndpointHealth, Probe, Shared};
+use crate::health::{EndpointHealth, Judged, Probe, Shared};
 use crate::pick::least_latency::PeakEwma;
 
 /// A Target at run time: its entry, and where it is.
@@ -135,7 +135,8 @@ impl Load {
 pub struct InFlight {
     load: Arc<Load>,
     /// Held until the attempt is judged or over.
-    _probe: Option<Probe>,
+    probe: Option<Probe>,
+    judged: Judged,
 }
 
 impl InFlight {
@@ -150,7 +151,22 @@ impl InFlight {
             load.picked.store(true, Ordering::Relaxed);
         }
         load.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self { load: Arc::clone(load), _probe: probe }
+        Self { load: Arc::clone(load), probe, judged: Judged::default() }
+    }
+
+    /// The load of the endpoint that it is sent to.
+    pub(crate) fn load(&self) -> &Load {
+        &self.load
+    }
+
+    /// The probe of a half-open circuit breaker that it is. Probes want to be judged, whatever the pool asks for.
+    pub fn probe(&self) -> Option<&Probe> {
+        self.probe.as_ref()
+    }
+
+    /// What was judged of it.
+    pub(crate) fn judged(&self) -> &Judged {
+        &self.judged
     }
 
     /// Records the time from sending until the answer's head. Of use only where the pool

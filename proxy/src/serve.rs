@@ -14,8 +14,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::{self, Config};
 use crate::forward::last_good::LastGood;
-use crate::health::checks;
 use crate::health::monitor::monitor;
+use crate::health::{Timekeeper, checks};
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::Metrics;
 use crate::receive::Current;
@@ -34,6 +34,8 @@ pub struct DataPlane {
     stop: watch::Sender<bool>,
     /// Checks endpoints and tells of their health.
     monitor: JoinHandle<()>,
+    /// Endpoints return, and circuit breakers let probes through, for as long as it is kept.
+    _timekeeper: Timekeeper,
     /// New certificates are taken in for as long as it is kept.
     _certificates: CertificateWatch,
 }
@@ -68,7 +70,7 @@ pub enum StartError {
 
 impl DataPlane {
     /// Binds every listener and starts the workers. They serve what is in force in `current`, now and later. Names are
-    /// resolved, and endpoints checked, on the runtime of `control`.
+    /// resolved, endpoints checked and what health has due is done on the runtime of `control`.
     pub fn start(
         control: &Handle,
         config: &Config,
@@ -119,7 +121,8 @@ impl DataPlane {
             .collect::<io::Result<Vec<_>>>()
             .map_err(StartError::Thread)?;
         let monitor = control.spawn(monitor(Arc::clone(current), checks, Arc::clone(metrics)));
-        Ok(Self { workers, addresses, stop, monitor, _certificates: watching })
+        let timekeeper = Timekeeper::start(control, Arc::clone(&current.load().health));
+        Ok(Self { workers, addresses, stop, monitor, _timekeeper: timekeeper, _certificates: watching })
     }
 
     /// The listeners' addresses with the ports that the system chose, in the order of the configuration.

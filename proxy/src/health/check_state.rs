@@ -64,6 +64,11 @@ impl CheckState {
         }
     }
 
+    /// Whether the endpoint may get requests.
+    pub(crate) fn passes(&self) -> bool {
+        self.status.load(Ordering::Relaxed) == CheckStatus::Passing as u8
+    }
+
     /// Takes in the result of a check at `now`. Every worker sees what follows from it at once.
     pub fn set(&self, passed: bool, now: Instant) {
         let mut row = self.row.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,17 +1,31 @@
-//! What the endpoints of a process have in common: word of their changes.
+//! What the endpoints of a process have in common: the timetable, word of their changes, and one ejection at a time.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+
+use super::timetable::Timetable;
 
 /// What the endpoints of a process have in common. Handed on from one version of the table to the next.
 #[derive(Debug)]
 pub struct Shared {
-    /// How many changes there were.
-    changes: watch::Sender<u64>,
+    timetable: Timetable,
+    /// Held while somebody counts the ejected ones of a level and ejects one more.
+    ejecting: Mutex<()>,
+    /// Counts changes, for those who have worked out something from the words of several endpoints.
+    generation: AtomicU32,
+    changes: watch::Sender<()>,
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { changes: watch::Sender::new(0) }
+        Self {
+            timetable: Timetable::default(),
+            ejecting: Mutex::default(),
+            generation: AtomicU32::new(0),
+            changes: watch::Sender::new(()),
+        }
     }
 }
 
@@ -21,16 +35,31 @@ impl Shared {
         Changes(self.changes.subscribe())
     }
 
-    /// Tells subscribers that something changed. Steps of a ramp are no changes.
+    pub(super) fn timetable(&self) -> &Timetable {
+        &self.timetable
+    }
+
+    /// Keeps all others from ejecting until it is dropped.
+    pub(super) fn ejecting(&self) -> MutexGuard<'_, ()> {
+        self.ejecting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Grows with each change, after it can be seen.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Something changed. Steps of a ramp are no changes.
     pub(super) fn changed(&self) {
-        self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+        self.generation.fetch_add(1, Ordering::Release);
+        self.changes.send_replace(());
     }
 }
 
 /// Word that the health of some endpoint changed. Many changes in a short time are one; which endpoints have changed, their
 /// [`View`](super::View)s say.
 #[derive(Debug)]
-pub struct Changes(watch::Receiver<u64>);
+pub struct Changes(watch::Receiver<()>);
 
 impl Changes {
     /// Done when something has changed since the last call was done, or since the subscription. Never, once nothing is

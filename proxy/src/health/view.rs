@@ -29,20 +29,6 @@ impl View {
     /// The whole share.
     pub const WHOLE: u32 = 65_536;
 
-    /// What holds of one of which nothing bad is known.
-    pub(super) fn healthy() -> Self {
-        Self {
-            breaker: BreakerState::Closed,
-            open_until: None,
-            ejected_until: None,
-            times_ejected: 0,
-            resting_until: None,
-            share: Self::WHOLE,
-            ejections: 0,
-            openings: 0,
-        }
-    }
-
     /// Why it gets no requests while others do, apart from active checks; `None`: it is healthy.
     pub fn reason(&self) -> Option<UnhealthyReason> {
         if self.breaker != BreakerState::Closed {

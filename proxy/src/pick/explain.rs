@@ -4,13 +4,18 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use serde::Serialize;
+use sluicegate_table::watch::BreakerState;
 use sluicegate_table::{Algorithm as AlgorithmName, ObjectKey};
 
+pub use self::health::ExplainedHealth;
 use super::algorithm::{Algorithm, Because};
 use super::sequence::Run;
 use super::states::State;
-use super::{Balancer, Member, MemberIndex};
+use super::{Balancer, Chosen, Member, MemberIndex, NoUsableTarget, Panic, unusable};
+use crate::health::published::Word;
 use crate::request::RequestView;
+
+mod health;
 
 /// Which targets a request could go to, and which one it would go to now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +26,12 @@ pub struct Explanation {
     /// What requests are recognised by that belong together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<String>,
+    /// How the circuit breaker of the Upstream as a whole stands, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerState>,
+    /// Why targets are used that are not healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub panic: Option<Panic>,
     /// All members of the pool, levels in order.
     pub candidates: Vec<ExplainedMember>,
     /// The target that would be picked; `None`: the answer is 503.
@@ -47,6 +58,9 @@ pub struct ExplainedMember {
     pub weight: u8,
     /// Whether it may get requests, or why not.
     pub state: State,
+    /// What is known of its health, where that is not simply good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<ExplainedHealth>,
     /// Whether it is in the level that is in use and may get this request.
     pub eligible: bool,
     /// Requests in flight, where it may get requests.
@@ -65,10 +79,14 @@ impl Balancer {
     /// Explains what [`Balancer::pick`] would do with a request. Where the choice is by chance, another request may be
     /// picked another target.
     pub fn explain(&self, request: &RequestView<'_>) -> Explanation {
-        let chosen = self.choose(request, &[], Run::Dry).and_then(|(level, choice)| {
-            let candidate = level.candidates.get(choice.position)?;
-            Some((level.priority, candidate.member, choice.because))
+        let breaker = self.breaker().map(|breaker| breaker.view().breaker);
+        let gate = self.judging.pool_breaker().is_none_or(|breaker| {
+            let word = breaker.word();
+            !word.has(Word::OPEN) && (!word.has(Word::HALF_OPEN) || breaker.has_place())
         });
+        let chosen = if gate { self.choose(request, &[], Run::Dry) } else { None };
+        let in_use = chosen.map(|chosen| (chosen.level.priority, chosen.pass));
+        let picked = chosen.map(|chosen| chosen.candidate.member);
         let mut candidates: Vec<ExplainedMember> = self
             .members
             .iter()
@@ -78,6 +96,7 @@ impl Balancer {
                 priority: member.priority,
                 weight: member.weight,
                 state: member.state,
+                health: None,
                 eligible: false,
                 in_flight: None,
                 score: None,
@@ -87,22 +106,28 @@ impl Balancer {
         for level in &self.levels {
             for candidate in &level.candidates {
                 if let Some(member) = candidates.get_mut(candidate.member.0 as usize) {
-                    member.eligible = chosen.is_some_and(|(priority, ..)| priority == level.priority);
+                    member.health = ExplainedHealth::of(candidate);
+                    member.eligible = in_use.is_some_and(|(priority, pass)| {
+                        priority == level.priority && level.candidates(request.received, &[], pass).is_free(candidate)
+                    });
                     member.in_flight = Some(candidate.load.in_flight());
                     member.score = level.algorithm.score(candidate, request.received);
-                    member.picked = chosen.is_some_and(|(_, picked, _)| picked == candidate.member);
+                    member.picked = picked == Some(candidate.member);
                 }
             }
         }
         Explanation {
             algorithm: self.algorithm,
             affinity: self.affinity.as_ref().map(ToString::to_string),
+            breaker,
+            panic: self.panic(),
             candidates,
-            picked: chosen.and_then(|(_, member, _)| self.member(member)).map(|member| member.key.clone()),
-            address: chosen.and_then(|(_, member, _)| self.member(member)).and_then(|member| member.address),
+            picked: picked.and_then(|member| self.member(member)).map(|member| member.key.clone()),
+            address: picked.and_then(|member| self.member(member)).and_then(|member| member.address),
             why: match chosen {
-                Some((priority, _, because)) => self.why(priority, because),
-                None => "no target is usable".to_owned(),
+                Some(chosen) => self.why(chosen),
+                None if !gate => NoUsableTarget::Open.to_string(),
+                None => unusable(&self.levels, &[]).to_string(),
             },
         }
     }
@@ -111,8 +136,9 @@ impl Balancer {
         self.members.get(member.0 as usize)
     }
 
-    fn why(&self, priority: u16, because: Because) -> String {
-        match because {
+    fn why(&self, chosen: Chosen<'_>) -> String {
+        let priority = chosen.level.priority;
+        match chosen.because {
             Because::Affine => match &self.affinity {
                 Some(affinity) if affinity.tells_clients() => format!("{affinity} names it"),
                 Some(affinity) => format!("{affinity} is hashed to it"),
@@ -154,22 +180,29 @@ impl fmt::Display for Explanation {
         if let Some(affinity) = &self.affinity {
             writeln!(f, "affinity by {affinity}")?;
         }
+        if let Some(breaker) = self.breaker {
+            writeln!(f, "circuit breaker of the Upstream: {breaker:?}")?;
+        }
+        if let Some(panic) = self.panic {
+            writeln!(f, "panic: {panic}")?;
+        }
         let width = self.candidates.iter().map(|member| member.place().len()).max().unwrap_or(0);
+        let in_use = self.candidates.iter().find(|member| member.picked).map(|member| member.priority);
         for member in &self.candidates {
             let mark = if member.picked { '>' } else { ' ' };
             let target = member.place();
-            write!(
-                f,
-                "{mark} {target:width$}  priority {}  weight {:>3}  {}",
-                member.priority, member.weight, member.state
-            )?;
+            write!(f, "{mark} {target:width$}  priority {}  weight {:>3}  ", member.priority, member.weight)?;
+            match &member.health {
+                Some(health) => write!(f, "{health}")?,
+                None => write!(f, "{}", member.state)?,
+            }
             if let Some(in_flight) = member.in_flight {
                 write!(f, ", {in_flight} in flight")?;
             }
             if let Some(score) = member.score {
                 write!(f, ", score {score:.6}")?;
             }
-            if member.state == State::Usable && !member.eligible && self.picked.is_some() {
+            if member.state == State::Usable && in_use.is_some_and(|priority| priority != member.priority) {
                 f.write_str(", its priority level is not in use")?;
             }
             writeln!(f)?;

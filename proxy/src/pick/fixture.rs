@@ -7,27 +7,29 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use http::header::{COOKIE, HeaderName, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sluicegate_table::{
     Affinity, Algorithm, EndpointAddress, Endpoints, Level, Member, ObjectKey, Pool, Protocol, Target, TargetState,
     Weight,
 };
 
-use super::{Balancer, MemberIndex};
-use crate::endpoint::{Load, TargetRuntime};
+use super::{Balancer, MemberIndex, NoUsableTarget};
+use crate::endpoint::{InFlight, Load, TargetRuntime};
+use crate::health::{Outcome, Shared};
 use crate::request::{BodyFacts, IdentityHeaders, RequestView};
 
 /// A pool with its Targets: `t0`, `t1` and so on in the order of its levels.
 pub(super) struct Fixture {
     pub(super) pool: Pool,
     pub(super) targets: Vec<Option<Arc<TargetRuntime>>>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Fixture {
     /// A pool of one level with these weights.
     pub(super) fn new(algorithm: Algorithm, weights: &[u8]) -> Self {
         let pool = Pool::new(algorithm, Vec::new());
-        Self { pool, targets: Vec::new() }.level(1, weights)
+        Self { pool, targets: Vec::new(), shared: Arc::default() }.level(1, weights)
     }
 
     /// Adds a level.
@@ -44,7 +46,7 @@ impl Fixture {
                 &Arc::new(target()),
                 None,
                 None,
-                &Arc::default(),
+                &self.shared,
             )));
         }
         self.pool.levels.push(level);
@@ -76,7 +78,7 @@ impl Fixture {
     fn replace(&mut self, member: usize, target: Target, addresses: Option<&Arc<Endpoints>>) {
         let key = ObjectKey::new("default", format!("t{member}"));
         let last = self.targets[member].take();
-        let new = TargetRuntime::shared_or_new(&key, &Arc::new(target), addresses, last.as_ref(), &Arc::default());
+        let new = TargetRuntime::shared_or_new(&key, &Arc::new(target), addresses, last.as_ref(), &self.shared);
         self.targets[member] = Some(new);
     }
 
@@ -181,6 +183,27 @@ pub(super) fn pick(balancer: &Balancer) -> usize {
 pub(super) fn pick_untried(balancer: &Balancer, tried: &[u32]) -> usize {
     let tried: Vec<MemberIndex> = tried.iter().map(|member| MemberIndex(*member)).collect();
     balancer.pick(&Client::default().view(), &tried).unwrap().member.0 as usize
+}
+
+/// An attempt of a request without anything particular, with this outcome by member: the member that it goes to.
+pub(super) fn attempt(balancer: &Balancer, outcome: impl FnOnce(usize) -> Outcome) -> Result<usize, NoUsableTarget> {
+    let (member, in_flight) = begin(balancer, &[])?;
+    balancer.judge(MemberIndex(member as u32), &in_flight, outcome(member));
+    Ok(member)
+}
+
+/// The same, up to its outcome.
+pub(super) fn begin(balancer: &Balancer, tried: &[u32]) -> Result<(usize, InFlight), NoUsableTarget> {
+    let tried: Vec<MemberIndex> = tried.iter().map(|member| MemberIndex(*member)).collect();
+    let picked = balancer.pick(&Client::default().view(), &tried)?;
+    let mut candidates = balancer.levels.iter().flat_map(|level| &level.candidates);
+    let candidate = candidates.find(|candidate| candidate.member == picked.member).unwrap();
+    Ok((picked.member.0 as usize, InFlight::begin_as(&candidate.load, picked.probe)))
+}
+
+/// An answer with this status.
+pub(super) fn answered(status: u16) -> Outcome {
+    Outcome::Answered { status: StatusCode::from_u16(status).unwrap(), retry_after: None }
 }
 
 /// How many of `picks` requests each of `members` gets.

@@ -1,13 +1,14 @@
 //! Priority levels: requests go to the first level that has a usable member left.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sluicegate_table::{Algorithm as AlgorithmName, HealthChecks, Level as LevelEntry};
 
 use super::MemberIndex;
 use super::affinity::{Affinity, Anchors};
 use super::algorithm::{Algorithm, AnyAlgorithm, Because, Choice};
-use super::candidates::{Candidate, Candidates};
+use super::candidates::{Candidate, Candidates, Lot, Pass};
 use super::sequence::{Run, Sequence};
 use super::shares::Share;
 use super::states::State;
@@ -23,6 +24,8 @@ pub(crate) struct Level {
     pub(crate) candidates: Box<[Candidate]>,
     pub(crate) algorithm: AnyAlgorithm,
     anchors: Option<Anchors>,
+    /// The most of it that may be ejected, by the pool's passive checks or else by a Target's; `None`: there are none.
+    pub(crate) max_ejected_percent: Option<u8>,
     /// Kept even while no member is usable, so that it goes on afterwards.
     pub(crate) sequence: Sequence,
 }
@@ -61,7 +64,8 @@ impl Level {
                 let load = Arc::clone(&endpoint.load);
                 let settings = endpoint.target.health_checks.active.as_ref().or(common.health_checks.active.as_ref());
                 let check = settings.map(|settings| load.health().check(settings));
-                candidates.push(Candidate { load, check, member, weight: weight as f32 });
+                let health = Arc::clone(load.health());
+                candidates.push(Candidate { load, health, check, member, weight: weight as f32 });
                 endpoints.push(endpoint.as_ref());
             }
             let positions = first..candidates.len();
@@ -73,12 +77,18 @@ impl Level {
         }
         let anchors = common.affinity.map(|affinity| affinity.anchors(&endpoints, &weights, &shares));
         let algorithm = AnyAlgorithm::new(common.algorithm, &weights, &shares, &candidates, sequence.clone());
-        Self { priority: entry.priority, candidates: candidates.into(), algorithm, anchors, sequence }
+        let own = endpoints.iter().filter_map(|endpoint| endpoint.target.health_checks.passive.as_ref());
+        let max_ejected_percent = match &common.health_checks.passive {
+            Some(passive) => Some(passive.max_ejected_percent),
+            None => own.map(|passive| passive.max_ejected_percent).max(),
+        };
+        let priority = entry.priority;
+        Self { priority, candidates: candidates.into(), algorithm, anchors, max_ejected_percent, sequence }
     }
 
-    /// The level's candidates, as a request sees them that has `tried` some.
-    pub(crate) fn candidates<'a>(&'a self, request: &RequestView<'_>, tried: &'a [MemberIndex]) -> Candidates<'a> {
-        Candidates { all: &self.candidates, tried, now: request.received }
+    /// The level's candidates, as a request sees them that was received at `now` and has `tried` some.
+    pub(crate) fn candidates<'a>(&'a self, now: Instant, tried: &'a [MemberIndex], pass: Pass) -> Candidates<'a> {
+        Candidates { all: &self.candidates, tried, now, pass, lot: Lot::Time(now) }
     }
 
     /// The candidate that gets the request: affinity first, then the algorithm. At least one must be free.

@@ -13,11 +13,16 @@ use sluicegate_table::{Algorithm, ObjectKey, Pool};
 
 use self::affinity::Affinity;
 use self::algorithm::{Because, Choice};
+use self::candidates::{Candidate, Pass};
+use self::judging::Judging;
 use self::levels::{Common, Level};
+pub use self::panic::Panic;
+use self::panic::PanicMode;
 use self::sequence::{Run, Sequence};
 use self::states::State;
 use crate::endpoint::{InFlight, TargetRuntime, places};
-use crate::health::{CheckState, Outcome, Probe};
+use crate::health::published::Word;
+use crate::health::{CheckState, EndpointHealth, Outcome, Place, Probe};
 use crate::request::RequestView;
 
 mod affinity;
@@ -28,14 +33,17 @@ pub mod explain;
 pub(crate) mod fast_random;
 #[cfg(test)]
 mod fixture;
+mod judging;
 mod least;
 mod least_connections;
 pub mod least_latency;
 mod levels;
+mod panic;
 mod random;
 mod round_robin;
 mod sequence;
 mod shares;
+mod slow_start;
 pub mod states;
 mod weighted_round_robin;
 mod weights;
@@ -53,6 +61,8 @@ pub struct Balancer {
     affinity: Option<Affinity>,
     /// All members, levels in order.
     members: Box<[Member]>,
+    judging: Judging,
+    panic_mode: PanicMode,
 }
 
 /// A member as `explain` shows it.
@@ -63,6 +73,15 @@ struct Member {
     priority: u16,
     weight: u8,
     state: State,
+}
+
+/// What a request gets.
+#[derive(Clone, Copy, Debug)]
+struct Chosen<'a> {
+    level: &'a Level,
+    candidate: &'a Candidate,
+    because: Because,
+    pass: Pass,
 }
 
 /// A picked member.
@@ -80,7 +99,7 @@ pub struct Picked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoUsableTarget {
     /// None is there that was not tried.
-    #[error("no usable target")]
+    #[error("no target is usable")]
     None,
     /// Circuit breakers are open.
     #[error("circuit breakers are open")]
@@ -90,6 +109,31 @@ pub enum NoUsableTarget {
     Resting(Duration),
 }
 
+/// How often a pick is repeated that lost a race for a place among probes.
+const RACES: u32 = 16;
+
+/// Whether a circuit breaker lets a request through, and the place that it takes where it is half-open.
+fn admitted(health: &Arc<EndpointHealth>) -> Result<Option<Place>, NoUsableTarget> {
+    let word = health.word();
+    if word.has(Word::HALF_OPEN) {
+        return Place::take(health).map(Some).ok_or(NoUsableTarget::Open);
+    }
+    if word.has(Word::OPEN) { Err(NoUsableTarget::Open) } else { Ok(None) }
+}
+
+/// Why none of the members that were not tried is usable.
+#[cold]
+fn unusable(levels: &[Level], tried: &[MemberIndex]) -> NoUsableTarget {
+    let candidates = || levels.iter().flat_map(|level| &level.candidates);
+    let left = || candidates().filter(|candidate| !tried.contains(&candidate.member));
+    if left().any(|candidate| candidate.health.word().has(Word::OPEN.and(Word::HALF_OPEN))) {
+        return NoUsableTarget::Open;
+    }
+    let now = tokio::time::Instant::now();
+    let rests = left().filter_map(|candidate| candidate.health.view().resting_until).min();
+    rests.map_or(NoUsableTarget::None, |until| NoUsableTarget::Resting(until.saturating_duration_since(now)))
+}
+
 impl Balancer {
     /// A balancer over the members of `pool`: `targets` holds one entry per member of the entry, levels in order, `None`
     /// where the Target is missing or unusable. `previous` hands on the sequence of the pool's last version.
@@ -97,6 +141,8 @@ impl Balancer {
         let mut rest = targets;
         let mut members = Vec::with_capacity(targets.len());
         let mut entries = Vec::with_capacity(pool.levels.len());
+        let pool_passive = pool.health_checks.passive.clone().map(Arc::new);
+        let mut passive = Vec::with_capacity(targets.len());
         for level in &pool.levels {
             let (targets, others) = rest.split_at_checked(level.members.len()).unwrap_or((rest, &[]));
             rest = others;
@@ -104,7 +150,16 @@ impl Balancer {
             for (at, member) in level.members.iter().enumerate() {
                 let target = targets.get(at).and_then(Option::as_ref);
                 let weight = member.weight.get();
+                let own = target.and_then(|target| target.target.health_checks.passive.clone());
+                let checks = own.map(Arc::new).or_else(|| pool_passive.clone());
+                let recovery = checks.as_ref().map(|checks| checks.recovery).or(pool.slow_start);
                 let state = State::of(target.map(AsRef::as_ref), weight.into());
+                for endpoint in places(target) {
+                    passive.push(checks.clone());
+                    if let Some((endpoint, recovery)) = endpoint.zip(recovery) {
+                        endpoint.load.health().recovers_over(recovery);
+                    }
+                }
                 members.extend(places(target).map(|endpoint| Member {
                     key: member.target.clone(),
                     address: endpoint.and_then(|endpoint| endpoint.address),
@@ -122,8 +177,15 @@ impl Balancer {
             let sequence = previous.and_then(|previous| previous.sequence(entry.priority)).unwrap_or_default();
             Level::new(entry, targets, first, common, sequence)
         };
-        let levels = entries.into_iter().map(level).collect();
-        Self { algorithm: pool.algorithm, levels, affinity, members: members.into() }
+        let levels: Box<[Level]> = entries.into_iter().map(level).collect();
+        if let (Some(length), Some(previous)) = (pool.slow_start, previous) {
+            slow_start::begin(length, &previous.levels, &levels);
+        }
+        let mut candidates = levels.iter().flat_map(|level| &level.candidates);
+        let shared = candidates.next().map(|candidate| candidate.health.shared());
+        let judging = Judging::new(pool, passive.into(), shared, previous.map(|previous| &previous.judging));
+        let panic_mode = PanicMode::new(&levels);
+        Self { algorithm: pool.algorithm, levels, affinity, members: members.into(), judging, panic_mode }
     }
 
     /// Whether the pick depends on the body of this request ([`crate::request::BodyFacts::conversation`]).
@@ -146,39 +208,94 @@ impl Balancer {
 
     /// Whether [`Self::judge`] wants to know what became of attempts; where it does not, nobody needs to find out.
     pub fn judges(&self) -> bool {
-        false
+        self.judging.wants()
+    }
+
+    /// The same for this attempt: a probe of a circuit breaker that another pool has set is to be judged in any case.
+    pub fn judges_attempt(&self, in_flight: &InFlight) -> bool {
+        self.judges() || in_flight.probe().is_some()
     }
 
     /// How long an attempt may go without an answer's head before it is judged [`Outcome::Slow`].
     pub fn slow_after(&self) -> Option<Duration> {
-        None
+        self.judging.slow_after()
     }
 
     /// Judges what became of an attempt of `in_flight` at `member`. The first judgement of an attempt up to its answer's head
-    /// counts; a [`Outcome::Reset`] in the answer's body counts besides.
-    pub fn judge(&self, _member: MemberIndex, _in_flight: &InFlight, _outcome: Outcome) {}
+    /// counts; a [`Outcome::Reset`] in the answer's body counts besides. Where a failure decides, all workers see what follows
+    /// when this returns.
+    pub fn judge(&self, member: MemberIndex, in_flight: &InFlight, outcome: Outcome) {
+        self.judging.judge(member, in_flight, outcome, || {
+            let at = self.members.get(member.0 as usize).map(|member| member.priority);
+            panic::may_eject(&self.levels, at, self.judging.passive(member))
+        });
+    }
+
+    /// The circuit breaker of the pool as a whole, where it has one.
+    pub fn breaker(&self) -> Option<&EndpointHealth> {
+        self.judging.pool_breaker().map(AsRef::as_ref)
+    }
+
+    /// Whether targets are used that are not healthy, since too few are.
+    pub fn panic(&self) -> Option<Panic> {
+        self.panic_mode.told(&self.levels)
+    }
 
     /// Picks a member, passing over those already `tried` for this request.
     pub fn pick(&self, request: &RequestView<'_>, tried: &[MemberIndex]) -> Result<Picked, NoUsableTarget> {
-        let (level, choice) = self.choose(request, tried, Run::Real).ok_or(NoUsableTarget::None)?;
-        let member = level.candidates.get(choice.position).ok_or(NoUsableTarget::None)?.member;
-        match &self.affinity {
-            Some(affinity) if choice.because != Because::Affine => {
-                Ok(Picked { member, set_cookie: affinity.set_cookie(member, request.tls), probe: None })
-            }
-            _ => Ok(Picked { member, set_cookie: None, probe: None }),
+        let pool = self.judging.pool_breaker().map(admitted).transpose()?.flatten();
+        for _ in 0..RACES {
+            let Some(chosen) = self.choose(request, tried, Run::Real) else {
+                return Err(unusable(&self.levels, tried));
+            };
+            let candidate = chosen.candidate;
+            // Another worker may have taken the last place, or opened the circuit breaker, since.
+            let Ok(endpoint) = admitted(&candidate.health) else { continue };
+            let set_cookie = match &self.affinity {
+                Some(affinity) if chosen.because != Because::Affine => {
+                    affinity.set_cookie(candidate.member, request.tls)
+                }
+                _ => None,
+            };
+            let probe = (endpoint.is_some() || pool.is_some()).then_some(Probe { endpoint, pool });
+            return Ok(Picked { member: candidate.member, set_cookie, probe });
         }
+        Err(NoUsableTarget::Open)
     }
 
     /// The level in use and the choice within it.
-    fn choose(&self, request: &RequestView<'_>, tried: &[MemberIndex], run: Run) -> Option<(&Level, Choice)> {
-        for level in &self.levels {
-            let among = level.candidates(request, tried);
-            if among.any_free() {
-                return level.choose(self.affinity.as_ref(), request, &among, run).map(|choice| (level, choice));
+    fn choose(&self, request: &RequestView<'_>, tried: &[MemberIndex], run: Run) -> Option<Chosen<'_>> {
+        let panicking = self.panic_mode.level(&self.levels);
+        for (at, level) in self.levels.iter().enumerate() {
+            let pass = if panicking == Some(at) { Pass::Ejected } else { Pass::Usable };
+            if let Some(chosen) = self.choose_in(level, request, tried, pass, run) {
+                return Some(chosen);
             }
         }
-        None
+        self.last_resort(request, tried, run)
+    }
+
+    /// The choice where nothing is usable.
+    #[cold]
+    fn last_resort(&self, request: &RequestView<'_>, tried: &[MemberIndex], run: Run) -> Option<Chosen<'_>> {
+        let within = |pass| self.levels.iter().find_map(|level| self.choose_in(level, request, tried, pass, run));
+        Pass::LAST_RESORTS.into_iter().find_map(within)
+    }
+
+    fn choose_in<'a>(
+        &self,
+        level: &'a Level,
+        request: &RequestView<'_>,
+        tried: &[MemberIndex],
+        pass: Pass,
+        run: Run,
+    ) -> Option<Chosen<'a>> {
+        let among = level.candidates(request.received, tried, pass);
+        if !among.any_free() {
+            return None;
+        }
+        let Choice { position, because } = level.choose(self.affinity.as_ref(), request, &among, run)?;
+        Some(Chosen { level, candidate: level.candidates.get(position)?, because, pass })
     }
 
     /// The sequence of the level with this priority number.

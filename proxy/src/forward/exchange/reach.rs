@@ -178,7 +178,7 @@ impl<'a> Wanted<'_, 'a> {
         connections: &Connections,
     ) -> AttemptOutcome {
         let judge = |outcome| {
-            if way.routed.pool.balancer.judges() {
+            if way.routed.pool.balancer.judges_attempt(in_flight) {
                 way.routed.pool.balancer.judge(way.picked.member, in_flight, outcome);
             }
         };

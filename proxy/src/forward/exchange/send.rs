@@ -70,7 +70,7 @@ pub(super) async fn attempt(
             if let Some(sent) = sent {
                 reached.in_flight.answered_after(sent.elapsed());
             }
-            if balancer.judges() {
+            if balancer.judges_attempt(&reached.in_flight) {
                 let status = answered.0.status();
                 let retry_after = retry_after(status, answered.0.headers());
                 balancer.judge(reached.member, &reached.in_flight, Outcome::Answered { status, retry_after });
@@ -103,7 +103,7 @@ fn failed_for(mut failed: Failed, reached: &Reached<'_>, watch: Option<&BodyWatc
         Some(AttemptOutcome::TimedOut) if watch.is_none_or(BodyWatch::ended) => Outcome::TimedOut,
         _ => return failed,
     };
-    if reached.routed.pool.balancer.judges() {
+    if reached.routed.pool.balancer.judges_attempt(&reached.in_flight) {
         reached.routed.pool.balancer.judge(reached.member, &reached.in_flight, outcome);
     }
     failed

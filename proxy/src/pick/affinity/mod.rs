@@ -23,7 +23,7 @@ use self::cookie::{CookieAffinity, Ids};
 use self::header::HeaderAffinity;
 use self::places::Places;
 use super::MemberIndex;
-use super::candidates::Candidates;
+use super::candidates::{Candidates, Lot};
 use super::shares::Share;
 use super::weights::Weights;
 use crate::endpoint::Endpoint;
@@ -75,8 +75,12 @@ impl Affinity {
     /// The position of the free candidate that the request belongs to; `None`: the algorithm decides.
     pub(crate) fn find(&self, anchors: &Anchors, request: &RequestView<'_>, among: &Candidates<'_>) -> Option<usize> {
         match (self, anchors) {
-            (Self::Cookie(cookie), Anchors::Ids(ids)) => cookie.find(ids, request, among),
-            (_, Anchors::Places(places)) => places.find(self.hash(request)?, among),
+            // Only what was picked for the client before is named in its cookie.
+            (Self::Cookie(cookie), Anchors::Ids(ids)) => cookie.find(ids, request, &among.with_lot(Lot::Always)),
+            (_, Anchors::Places(places)) => {
+                let hash = self.hash(request)?;
+                places.find(hash, &among.with_lot(Lot::Hash(hash)))
+            }
             (_, Anchors::Ids(_)) => None,
         }
     }

@@ -11,9 +11,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{POINTS, Ring};
 use crate::endpoint::Load;
+use crate::health::EndpointHealth;
 use crate::pick::MemberIndex;
 use crate::pick::affinity::endpoint_id;
-use crate::pick::candidates::{Candidate, Candidates};
+use crate::pick::candidates::{Candidate, Candidates, Lot, Pass};
 
 const KEYS: u32 = 4000;
 
@@ -39,13 +40,14 @@ fn homes(members: &[Member], tried: &[MemberIndex]) -> Vec<u32> {
         .enumerate()
         .map(|(at, (_, weight))| Candidate {
             load: Arc::new(Load::default()),
+            health: EndpointHealth::new(&Arc::default()),
             check: None,
             member: MemberIndex(at as u32),
             weight: *weight as f32,
         })
         .collect();
     let ring = ring(members);
-    let among = Candidates { all: &candidates, tried, now: Instant::now() };
+    let among = Candidates { all: &candidates, tried, now: Instant::now(), pass: Pass::Usable, lot: Lot::Always };
     (0..KEYS).map(|key| members[ring.find(xxh3_64(&key.to_le_bytes()), free(&among)).unwrap()].0).collect()
 }
 
@@ -136,9 +138,15 @@ fn the_whole_ring_is_covered() {
     let members = equal(2);
     let ring = ring(&members);
     let candidates: Vec<Candidate> = (0..2)
-        .map(|at| Candidate { load: Arc::new(Load::default()), check: None, member: MemberIndex(at), weight: 1.0 })
+        .map(|at| Candidate {
+            load: Arc::new(Load::default()),
+            health: EndpointHealth::new(&Arc::default()),
+            check: None,
+            member: MemberIndex(at),
+            weight: 1.0,
+        })
         .collect();
-    let among = Candidates { all: &candidates, tried: &[], now: Instant::now() };
+    let among = Candidates { all: &candidates, tried: &[], now: Instant::now(), pass: Pass::Usable, lot: Lot::Always };
     assert!((0..100_000_u64).all(|key| ring.find(key, free(&among)).is_some()));
     assert!(ring.points.is_sorted_by_key(|point| point.hash));
     assert_eq!(ring.points.len(), 2 * POINTS as usize);

@@ -1,0 +1,142 @@
+//! What attempts tell about the endpoints of a pool, on the pool's terms.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluicegate_table::{BreakerScope, CircuitBreaker, PassiveCheck, Pool};
+
+use super::MemberIndex;
+use crate::endpoint::InFlight;
+use crate::health::{EndpointHealth, Judgement, Outcome, Probe, Shared, Verdict};
+
+/// A pool's terms.
+#[derive(Debug)]
+pub(crate) struct Judging {
+    /// Of each member: its Target's, else the pool's.
+    passive: Box<[Option<Arc<PassiveCheck>>]>,
+    breaker: Option<CircuitBreaker>,
+    /// The circuit breaker of the pool as a whole.
+    pool_breaker: Option<Arc<EndpointHealth>>,
+    wants: bool,
+}
+
+impl Judging {
+    /// The terms of a pool whose members have these `passive` checks. The pool's own circuit breaker goes on.
+    pub(crate) fn new(
+        pool: &Pool,
+        passive: Box<[Option<Arc<PassiveCheck>>]>,
+        shared: Option<&Arc<Shared>>,
+        previous: Option<&Self>,
+    ) -> Self {
+        let whole = pool.circuit_breaker.as_ref().filter(|breaker| breaker.scope == BreakerScope::Upstream);
+        let pool_breaker = whole.map(|_| match previous.and_then(|previous| previous.pool_breaker.as_ref()) {
+            Some(previous) => Arc::clone(previous),
+            None => EndpointHealth::new(shared.unwrap_or(&Arc::default())),
+        });
+        let wants = pool.circuit_breaker.is_some() || passive.iter().any(Option::is_some);
+        Self { passive, breaker: pool.circuit_breaker.clone(), pool_breaker, wants }
+    }
+
+    /// Whether attempts need to be judged at all.
+    pub(crate) fn wants(&self) -> bool {
+        self.wants
+    }
+
+    /// How long an attempt may take to its answer's head.
+    pub(crate) fn slow_after(&self) -> Option<Duration> {
+        self.breaker.as_ref().map(|breaker| breaker.timeout)
+    }
+
+    /// The circuit breaker of the pool as a whole.
+    pub(crate) fn pool_breaker(&self) -> Option<&Arc<EndpointHealth>> {
+        self.pool_breaker.as_ref()
+    }
+
+    /// The passive checks of a member.
+    pub(crate) fn passive(&self, member: MemberIndex) -> Option<&PassiveCheck> {
+        self.passive.get(member.0 as usize)?.as_deref()
+    }
+
+    /// Judges what became of an attempt of `in_flight` at `member`. `may_eject` is asked should that eject the endpoint.
+    pub(crate) fn judge(
+        &self,
+        member: MemberIndex,
+        in_flight: &InFlight,
+        outcome: Outcome,
+        may_eject: impl FnOnce() -> bool,
+    ) {
+        match in_flight.judged().get() {
+            None => self.first(member, in_flight, outcome, may_eject),
+            Some(before) if before.answered && outcome == Outcome::Reset => {
+                self.broken(member, in_flight, before, may_eject);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The first judgement.
+    fn first(&self, member: MemberIndex, in_flight: &InFlight, outcome: Outcome, may_eject: impl FnOnce() -> bool) {
+        let health = in_flight.load().health();
+        let passive = self.passive(member);
+        let failed = outcome.fails_breaker();
+        if let Some(probe) = in_flight.probe() {
+            let recovery = passive.map_or(Duration::ZERO, |check| check.recovery);
+            for place in probe.places() {
+                place.judge();
+                place.health().probed(place.phase(), !failed, recovery);
+            }
+        }
+        let verdict = passive.map_or(Verdict::None, |check| outcome.verdict(check));
+        let mut breaker_succeeded = None;
+        if let Some(settings) = &self.breaker {
+            match (&self.pool_breaker, failed) {
+                (None, true) => health.fail_breaker(settings),
+                (None, false) => breaker_succeeded = Some(settings.minimum_success_percent.is_some()),
+                (Some(pool), true) => pool.fail_breaker(settings),
+                (Some(pool), false) => {
+                    pool.succeed(false, true, settings.minimum_success_percent.is_some());
+                }
+            }
+        }
+        match (verdict, passive) {
+            (Verdict::Failure, Some(check)) => health.fail(check, may_eject),
+            (Verdict::Rest(asked), Some(check)) => health.rest(asked, check),
+            _ => {}
+        }
+        let success = if verdict == Verdict::Success || breaker_succeeded.is_some() {
+            health.succeed(verdict == Verdict::Success, breaker_succeeded.is_some(), breaker_succeeded == Some(true))
+        } else {
+            0
+        };
+        in_flight.judged().set(Judgement {
+            answered: matches!(outcome, Outcome::Answered { .. }),
+            passive: verdict == Verdict::Failure,
+            breaker: failed,
+            success,
+        });
+    }
+
+    /// The answer's body broke after its head had been judged: what was a success was none, and the failure counts.
+    #[cold]
+    fn broken(&self, member: MemberIndex, in_flight: &InFlight, before: Judgement, may_eject: impl FnOnce() -> bool) {
+        in_flight.judged().set(Judgement { answered: false, passive: true, breaker: true, success: 0 });
+        let health = in_flight.load().health();
+        health.take_back(before.success);
+        if !before.breaker {
+            for place in in_flight.probe().into_iter().flat_map(Probe::places) {
+                place.health().take_back_probe(place.phase());
+            }
+            if let Some(settings) = &self.breaker {
+                self.pool_breaker.as_ref().unwrap_or(health).fail_breaker(settings);
+            }
+        }
+        if let Some(check) = self.passive(member)
+            && !before.passive
+        {
+            health.fail(check, may_eject);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
