@@ -150,6 +150,13 @@ impl Gate {
             .unwrap_or_default()
     }
 
+    /// The whole number of a counter's first series whose line begins with `series`; 0 when absent.
+    pub fn count(&self, series: &str) -> usize {
+        let text = self.admin("/metrics").text();
+        let line = text.lines().find(|line| line.starts_with(series));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
+    }
+
     /// Replaces a file of the folder as an editor does: written aside, then renamed.
     pub fn write(&self, name: &str, content: &str) {
         let aside = self.folder().join(format!(".{name}.new"));

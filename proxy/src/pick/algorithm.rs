@@ -87,6 +87,9 @@ impl AnyAlgorithm {
 
 impl Algorithm for AnyAlgorithm {
     fn choose(&self, among: &Candidates<'_>, run: Run) -> Option<Choice> {
+        // Second attempts have turns of their own. With two members of which one fails, each first attempt would else be the
+        // failing one's: the other's turns would all go to second attempts.
+        let run = if run == Run::Real && !among.tried.is_empty() { Run::Again } else { run };
         match self {
             Self::RoundRobin(algorithm) => algorithm.choose(among, run),
             Self::WeightedRoundRobin(algorithm) => algorithm.choose(among, run),

@@ -63,10 +63,12 @@ fn fixed(status: u16, body: &str, content_type: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let headers = response.headers_mut();
-    if let Ok(content_type) = HeaderValue::from_str(content_type) {
-        headers.insert(CONTENT_TYPE, content_type);
+    if !body.is_empty() {
+        if let Ok(content_type) = HeaderValue::from_str(content_type) {
+            headers.insert(CONTENT_TYPE, content_type);
+        }
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     // It is for now: the targets' answers come back.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     *response.body_mut() = body;

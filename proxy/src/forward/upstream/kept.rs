@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -47,6 +47,8 @@ struct State {
     outgrown: bool,
     failed: bool,
     readings: u32,
+    /// Who waits for the client.
+    waiting: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -86,7 +88,7 @@ impl Kept {
     ) -> Self {
         let frames: Vec<_> = frames.iter().filter_map(KeptFrame::of).collect();
         let bytes = frames.iter().map(KeptFrame::bytes).sum();
-        let state = State { frames, rest, bytes, most, outgrown: false, failed: false, readings: 0 };
+        let state = State { frames, rest, bytes, most, outgrown: false, failed: false, readings: 0, waiting: None };
         Self(Rc::new(Shared { watch, state: RefCell::new(state) }))
     }
 
@@ -97,6 +99,9 @@ impl Kept {
             return None;
         }
         state.readings += 1;
+        if let Some(cut_off) = state.waiting.take() {
+            cut_off.wake();
+        }
         let reading = Reading { shared: Rc::clone(&self.0), number: state.readings, next: 0 };
         Some(RequestBody::kept(reading, Rc::clone(&self.0.watch)))
     }
@@ -120,7 +125,10 @@ impl Reading {
         }
         let state = &mut *state;
         let Some(rest) = &mut state.rest else { return Poll::Ready(None) };
-        let next = ready!(self.shared.watch.poll_frame(rest, cx));
+        let Poll::Ready(next) = self.shared.watch.poll_frame(rest, cx) else {
+            state.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
         match &next {
             Some(Ok(frame)) => state.keep(frame),
             Some(Err(_)) => state.failed = true,
