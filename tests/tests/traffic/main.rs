@@ -9,6 +9,7 @@ mod connections;
 mod draining;
 mod egress;
 mod failover;
+mod fallback;
 mod headers;
 mod http2;
 mod interim;

@@ -227,9 +227,15 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, seen: Seen, keep_upgrade: bool) {
         }
     }
     if seen.has(Seen::DROPPED) {
-        for name in
-            [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REASON_HEADER]
-        {
+        for name in [
+            KEEP_ALIVE,
+            PROXY_CONNECTION,
+            HTTP2_SETTINGS,
+            PROXY_AUTHENTICATE,
+            PROXY_AUTHORIZATION,
+            REASON_HEADER,
+            FALLBACK_HEADER,
+        ] {
             headers.remove(name);
         }
     }
