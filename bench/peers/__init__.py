@@ -21,6 +21,7 @@ class Task:
     backend: int
     rules: int
     guarded: bool
+    checked: int
     workers: int
     clear: int
     h2c: int
@@ -32,9 +33,10 @@ class Task:
         return [f"/app-{number}/" for number in range(self.rules)]
 
 
-def start(name, setting, backend, on, rules=10, guarded=False):
-    """Starts a proxy on the given cores, one worker a core. Its ports are in `task`. `guarded`: ready for targets that fail."""
-    task = Task(setting, setting.room(name), backend, rules, guarded, len(on), *free_ports(4))
+def start(name, setting, backend, on, rules=10, guarded=False, checked=0):
+    """Starts a proxy on the given cores, one worker a core. Its ports are in `task`. `guarded`: ready for targets that fail;
+    `checked`: with so many targets, each of which it checks every second."""
+    task = Task(setting, setting.room(name), backend, rules, guarded, checked, len(on), *free_ports(4))
     process = Process(TITLES[name], ALL[name].command(task), on, task.room / "log", [task.clear, task.tls])
     process.task = task
     process.proxy = name

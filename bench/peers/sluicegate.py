@@ -12,6 +12,22 @@ metadata: {{name: pool}}
 spec: {{targets: [{{name: backend}}]{guards}}}
 """
 
+#: Many targets, all at the backend.
+CHECKED_TARGET = """---
+apiVersion: sluicegate.dev/v1alpha1
+kind: Target
+metadata: {{name: backend-{number}}}
+spec: {{host: 127.0.0.1, port: {backend}}}
+"""
+CHECKED_POOL = """---
+apiVersion: sluicegate.dev/v1alpha1
+kind: Upstream
+metadata: {{name: {name}}}
+spec: {{healthChecks: {{active: {{path: /health, interval: 1s, timeout: 1s}}}}, targets: [{targets}]}}
+"""
+#: An Upstream has at most 256.
+CHECKED_IN_A_POOL = 200
+
 #: Everything that is there for targets that fail.
 POOL_GUARDS = ", healthChecks: {active: {interval: 1s, timeout: 1s}, passive: {}}, circuitBreaker: {minimumSuccessPercent: 95}"
 RULE_GUARDS = ", retry: {attempts: 3}, timeouts: {request: 30s, perTry: 10s}"
@@ -41,7 +57,17 @@ def command(task):
     rules = (RULE.format(name=prefix.strip("/"), path=prefix.rstrip("/"), guards=RULE_GUARDS if task.guarded else "") for prefix in task.prefixes())
     folder = task.room / "manifests"
     folder.mkdir()
-    (folder / "pool.yaml").write_text(POOL.format(**vars(task), guards=POOL_GUARDS if task.guarded else ""))
+    (folder / "pool.yaml").write_text(checked(task) if task.checked else POOL.format(**vars(task), guards=POOL_GUARDS if task.guarded else ""))
     (folder / "rules.yaml").write_text("".join(rules))
     (folder / "sluicegate.yaml").write_text(CONFIG.format(**vars(task)))
     return [task.setting.tools.programs["sluicegate"], "run", folder]
+
+
+def checked(task):
+    """Manifests of upstreams whose many targets are checked; the first is the one that the rules name."""
+    manifests = [CHECKED_TARGET.format(number=number, backend=task.backend) for number in range(task.checked)]
+    for first in range(0, task.checked, CHECKED_IN_A_POOL):
+        numbers = range(first, min(first + CHECKED_IN_A_POOL, task.checked))
+        targets = ", ".join(f"{{name: backend-{number}}}" for number in numbers)
+        manifests.append(CHECKED_POOL.format(name=f"pool-{first}" if first else "pool", targets=targets))
+    return "".join(manifests)

@@ -1,5 +1,6 @@
 """The scenarios by name. Each takes the setting and gives a section of the report."""
 
+from .checks import checks
 from .guards import guards
 from .memory import growth, idle
 from .latency import p99
@@ -18,6 +19,7 @@ ALL = {
     "tls": tls,
     "rules": rules,
     "guards": guards,
+    "checks": checks,
     "workers": workers,
     "sse": sse,
     "idle": idle,

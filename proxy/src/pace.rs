@@ -19,6 +19,11 @@ impl Pace {
         Self { least, not_before: Instant::now(), changed: false }
     }
 
+    /// Leaves at least `time` from now until the next time.
+    pub(crate) fn rest(&mut self, time: Duration) {
+        self.not_before = self.not_before.max(Instant::now() + time);
+    }
+
     /// Done when something is to be done about a change, of which `changed` is the word. Dropped before, it forgets
     /// nothing.
     pub(crate) async fn due(&mut self, changed: impl Future<Output = ()>) {
@@ -58,6 +63,12 @@ mod tests {
         pace.due(async { word.changed().await.unwrap() }).await;
         seen.push((begun.elapsed().as_millis(), *word.borrow_and_update()));
         assert_eq!(seen, [(0, 1), (1000, 3)]);
+
+        changes.send_replace(4);
+        pace.rest(Duration::from_secs(5));
+        pace.due(async { word.changed().await.unwrap() }).await;
+        assert_eq!(begun.elapsed().as_millis(), 6000);
+        word.mark_unchanged();
         assert!(timeout(Duration::from_mins(1), pace.due(async { word.changed().await.unwrap() })).await.is_err());
     }
 }

@@ -70,7 +70,7 @@ pub enum StartError {
 
 impl DataPlane {
     /// Binds every listener and starts the workers. They serve what is in force in `current`, now and later. Names are
-    /// resolved, endpoints checked and what health has due is done on the runtime of `control`.
+    /// resolved, endpoints watched and what health has due is done on the runtime of `control`.
     pub fn start(
         control: &Handle,
         config: &Config,

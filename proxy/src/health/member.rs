@@ -29,26 +29,30 @@ pub struct MemberHealth<'a> {
 /// The health of all members of a pool that have an endpoint, levels in order.
 pub(crate) fn of_members(pool: &PoolRuntime) -> impl Iterator<Item = MemberHealth<'_>> {
     let mut checks = pool.balancer.checks().peekable();
+    let closed = is_closed(pool);
     pool.members().iter().enumerate().filter_map(move |(at, member)| {
         // Both are in the order of the members.
         let check = checks.next_if(|(member, _)| member.0 as usize == at).map(|(_, check)| check);
         let endpoint = &member.reach.as_ref()?.endpoint;
         let view = endpoint.load.health().view();
-        let (state, reason) = state_of(&endpoint.target, &view, check.map(|check| check.status()));
+        let (state, reason) = state_of(&endpoint.target, &view, check.map(|check| check.status()), closed);
         let breaker = breaker_of(pool).map(|_| view.breaker);
         Some(MemberHealth { endpoint, state, reason, breaker, view, check })
     })
 }
 
 /// The state of an endpoint of a Target, and why it is unhealthy: what a person wants of it first, then what was found.
+/// `pool_closed`: as [`is_closed`].
 pub(super) fn state_of(
     target: &Target,
     view: &View,
     check: Option<CheckStatus>,
+    pool_closed: bool,
 ) -> (EndpointState, Option<UnhealthyReason>) {
     match target.state {
         TargetState::Draining => (EndpointState::Draining, None),
         TargetState::Disabled => (EndpointState::Disabled, None),
+        TargetState::Enabled if !pool_closed => (EndpointState::Unhealthy, Some(UnhealthyReason::CircuitOpen)),
         TargetState::Enabled => match view.reason_with(check) {
             Some(reason) => (EndpointState::Unhealthy, Some(reason)),
             None => (EndpointState::Healthy, None),
@@ -59,4 +63,9 @@ pub(super) fn state_of(
 /// The circuit breakers that a pool has for its endpoints, each one.
 pub(super) fn breaker_of(pool: &PoolRuntime) -> Option<&CircuitBreaker> {
     pool.pool.circuit_breaker.as_ref().filter(|breaker| breaker.scope == BreakerScope::Endpoint)
+}
+
+/// Whether the circuit breaker that a pool has as a whole is closed; so it is where there is none.
+pub(super) fn is_closed(pool: &PoolRuntime) -> bool {
+    pool.balancer.breaker().is_none_or(|breaker| breaker.view().breaker == BreakerState::Closed)
 }

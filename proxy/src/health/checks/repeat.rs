@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -22,6 +23,10 @@ use crate::pick::fast_random;
 
 /// The least part of the interval that is between two checks, in thousandths.
 const LEAST: u32 = 900;
+/// Checks begin at multiples of this, so that a thread that wakes for one does several: waking costs more than a check.
+const TICK: Duration = Duration::from_millis(20);
+/// The shortest interval of which a tick is so small a part that checks keep their distance all the same.
+const LONG: Duration = Duration::from_secs(1);
 
 /// Asks for ever. `tell` gets what became of each check.
 pub(crate) async fn keep_checking(
@@ -52,12 +57,22 @@ impl Due {
 
     /// The next one's time. From beginning to beginning, however long each takes.
     fn next(&mut self) -> Instant {
-        let least = if std::mem::take(&mut self.first) { 0 } else { LEAST };
-        let (drawn, _) = fast_random::below(1001 - least);
+        let tick = if self.interval >= LONG { TICK } else { Duration::ZERO };
+        let least = if std::mem::take(&mut self.first) { Duration::ZERO } else { self.interval * LEAST / 1000 + tick };
+        let (drawn, _) = fast_random::below(1001);
+        let next = self.at + least + self.interval.saturating_sub(least) * drawn / 1000;
         // After a check that took longer than that, at once; what was missed is not made up for.
-        self.at = (self.at + self.interval * (least + drawn) / 1000).max(Instant::now());
+        self.at = rounded_down(next, tick).max(Instant::now());
         self.at
     }
+}
+
+/// The last tick that is no later than `time`.
+fn rounded_down(time: Instant, tick: Duration) -> Instant {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let since = time.saturating_duration_since(*FIRST.get_or_init(Instant::now));
+    let over = since.as_nanos().checked_rem(tick.as_nanos()).unwrap_or(0);
+    time - Duration::from_nanos(over as u64)
 }
 
 /// Checks one endpoint.
@@ -194,6 +209,7 @@ mod tests {
         let mut due = Due::first(Duration::from_secs(1));
         tokio::time::advance(Duration::from_secs(7)).await;
         assert_eq!(due.next(), Instant::now());
+        tokio::time::advance(Duration::from_millis(1)).await;
         assert!(due.next() <= Instant::now() + Duration::from_secs(1));
     }
 }

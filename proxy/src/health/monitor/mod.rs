@@ -4,6 +4,7 @@
 //! endpoints, at most ten times a second: what flaps faster than that is told as it then stands.
 
 mod findings;
+mod pools;
 mod watched;
 
 use std::pin::pin;
@@ -11,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use findings::{Finding, Findings, Found};
+
+use tokio::time::Instant;
 
 use self::watched::Watched;
 use super::checks::Dialer;
@@ -20,6 +23,9 @@ use crate::receive::Current;
 
 /// The least time between two looks over all endpoints.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// How much longer than a look takes the next one waits at least, so that looks take a small part of a core at most.
+const PER_LOOK: u32 = 30;
 
 /// Follows what is in force in `current` for ever. Dropped, it stops all checks.
 pub(crate) async fn monitor(current: Arc<Current>, dialer: Dialer, metrics: Arc<Metrics>) {
@@ -39,7 +45,11 @@ pub(crate) async fn monitor(current: Arc<Current>, dialer: Dialer, metrics: Arc<
         }
         tokio::select! {
             () = applied => {}
-            () = looks.due(changes.changed()) => watched.look(),
+            () = looks.due(changes.changed()) => {
+                let begun = Instant::now();
+                watched.look();
+                looks.rest(begun.elapsed() * PER_LOOK);
+            }
         }
     }
 }

@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use sluicegate_table::ObjectKey;
 use sluicegate_table::watch::{BreakerState, EndpointReport, EndpointState, UnhealthyReason};
-use sluicegate_table::{EgressProxy, ObjectKey};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Finding;
+use super::pools::Pools;
 use crate::endpoint::Endpoint;
-use crate::health::checks::{CheckResult, Dialer, Subject, keep_checking};
-use crate::health::member::{breaker_of, of_members, state_of};
+use crate::health::checks::{CheckResult, CheckThread, Dialer, Subject, keep_checking};
+use crate::health::member::{breaker_of, is_closed, of_members, state_of};
 use crate::health::{CheckState, CheckStatus};
 use crate::observe::metrics::{EndpointCounts, Metrics};
 use crate::receive::{PoolId, PoolRuntime, Snapshot};
@@ -24,8 +25,10 @@ type EndpointId = (ObjectKey, Option<SocketAddr>);
 /// All endpoints that a pool in force has as a member.
 pub(super) struct Watched {
     dialer: Dialer,
+    thread: CheckThread,
     metrics: Arc<Metrics>,
     endpoints: BTreeMap<EndpointId, Entry>,
+    pools: Pools,
     unwell: BTreeMap<EndpointId, Finding>,
     /// Whether `unwell` has changed since it was last asked for.
     news: bool,
@@ -43,10 +46,9 @@ struct Entry {
 
 /// An endpoint as a member of a pool.
 struct Use {
+    pool: Arc<PoolRuntime>,
     endpoint: Arc<Endpoint>,
     check: Option<Arc<CheckState>>,
-    egress_proxy: Option<EgressProxy>,
-    has_breaker: bool,
 }
 
 /// What is told of an endpoint.
@@ -74,7 +76,15 @@ impl Drop for Running {
 
 impl Watched {
     pub(super) fn new(dialer: Dialer, metrics: Arc<Metrics>) -> Self {
-        Self { dialer, metrics, endpoints: BTreeMap::new(), unwell: BTreeMap::new(), news: false }
+        Self {
+            dialer,
+            thread: CheckThread::default(),
+            metrics,
+            endpoints: BTreeMap::new(),
+            pools: Pools::default(),
+            unwell: BTreeMap::new(),
+            news: false,
+        }
     }
 
     /// Takes in what differs between two versions of the table.
@@ -88,7 +98,7 @@ impl Watched {
                 }
                 touched.insert(endpoint);
             }
-            for (endpoint, new) in now.into_iter().flat_map(|pool| uses(pool)) {
+            for (endpoint, new) in now.into_iter().flat_map(uses) {
                 let entry = self.endpoints.entry(endpoint.clone()).or_insert_with(|| {
                     let counts = self.metrics.endpoint(&endpoint.0, endpoint.1);
                     Entry { counts, uses: BTreeMap::new(), checks: Vec::new(), told: None }
@@ -96,6 +106,7 @@ impl Watched {
                 entry.uses.insert(id.clone(), new);
                 touched.insert(endpoint);
             }
+            self.pools.set(id, now);
         }
         for id in touched {
             let Some(entry) = self.endpoints.get_mut(&id) else { continue };
@@ -104,8 +115,9 @@ impl Watched {
                 self.news |= self.unwell.remove(&id).is_some();
                 continue;
             }
-            entry.check(&self.dialer);
+            // Before its first check ends, so that a change is told as one.
             self.news |= entry.tell(&id, &mut self.unwell);
+            entry.check(&self.dialer, &mut self.thread);
         }
     }
 
@@ -114,6 +126,7 @@ impl Watched {
         for (id, entry) in &mut self.endpoints {
             self.news |= entry.tell(id, &mut self.unwell);
         }
+        self.pools.look();
     }
 
     /// The endpoints that are not healthy, if that has changed since the last call.
@@ -126,32 +139,27 @@ fn endpoints(pool: &PoolRuntime) -> impl Iterator<Item = &Arc<Endpoint>> {
     pool.members().iter().filter_map(|member| member.reach.as_ref()).map(|reach| &reach.endpoint)
 }
 
-fn uses(pool: &PoolRuntime) -> impl Iterator<Item = (EndpointId, Use)> {
+fn uses(pool: &Arc<PoolRuntime>) -> impl Iterator<Item = (EndpointId, Use)> {
     of_members(pool).map(|member| {
-        let new = Use {
-            endpoint: Arc::clone(member.endpoint),
-            check: member.check.cloned(),
-            egress_proxy: pool.pool.egress_proxy.clone(),
-            has_breaker: breaker_of(pool).is_some(),
-        };
-        ((member.endpoint.key.clone(), member.endpoint.address), new)
+        let (endpoint, check) = (Arc::clone(member.endpoint), member.check.cloned());
+        ((endpoint.key.clone(), endpoint.address), Use { pool: Arc::clone(pool), endpoint, check })
     })
 }
 
 impl Entry {
     /// Starts and stops checks as its uses want them. What goes on as it was is left alone.
-    fn check(&mut self, dialer: &Dialer) {
+    fn check(&mut self, dialer: &Dialer, thread: &mut CheckThread) {
         let mut before = std::mem::take(&mut self.checks);
         for wanted in self.uses.values() {
             let Some(state) = &wanted.check else { continue };
-            let subject = Subject::new(&wanted.endpoint, state.settings(), wanted.egress_proxy.as_ref());
+            let subject = Subject::new(&wanted.endpoint, state.settings(), wanted.pool.pool.egress_proxy.as_ref());
             let goes_on = |running: &Running| Arc::ptr_eq(&running.state, state) && running.subject.is_same(&subject);
             if self.checks.iter().any(goes_on) {
                 continue;
             }
             let running = match before.iter().position(goes_on) {
                 Some(at) => before.swap_remove(at),
-                None => Running::start(state, subject, dialer, &self.counts),
+                None => Running::start(state, subject, dialer, &self.counts, thread),
             };
             self.checks.push(running);
         }
@@ -189,8 +197,10 @@ impl Entry {
             CheckStatus::Unchecked => 1,
             CheckStatus::Failing => 2,
         });
-        let (state, reason) = state_of(&endpoint.target, &view, check);
-        let breaker = self.uses.values().any(|used| used.has_breaker).then_some(view.breaker);
+        // One pool that has broken its circuit says nothing about what others send there.
+        let pools_closed = self.uses.values().any(|used| is_closed(&used.pool));
+        let (state, reason) = state_of(&endpoint.target, &view, check, pools_closed);
+        let breaker = self.uses.values().any(|used| breaker_of(&used.pool).is_some()).then_some(view.breaker);
         Some(Told { state, reason, breaker })
     }
 
@@ -215,7 +225,13 @@ impl Entry {
 }
 
 impl Running {
-    fn start(state: &Arc<CheckState>, subject: Subject, dialer: &Dialer, counts: &Arc<EndpointCounts>) -> Self {
+    fn start(
+        state: &Arc<CheckState>,
+        subject: Subject,
+        dialer: &Dialer,
+        counts: &Arc<EndpointCounts>,
+        thread: &mut CheckThread,
+    ) -> Self {
         let failure = Arc::<Mutex<String>>::default();
         let (asked, counts, told) = (Arc::clone(state), Arc::clone(counts), Arc::clone(&failure));
         let checking = keep_checking(subject.clone(), dialer.clone(), move |check| {
@@ -225,7 +241,7 @@ impl Running {
             }
             asked.set(check.is_ok(), Instant::now());
         });
-        let task = tokio::spawn(async move { match checking.await {} });
+        let task = thread.spawn(async move { match checking.await {} });
         Self { state: Arc::clone(state), subject, failure, task }
     }
 

@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use sluicegate_table::ObjectKey;
 use sluicegate_table::watch::{BreakerState, EndpointState, UnhealthyReason};
+use sluicegate_table::{BreakerScope, ObjectKey};
 
 use super::*;
 use crate::answer::Reason;
 use crate::health::checks::CheckResult;
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::{
-    AttemptOutcome, BreakerGauges, ConnectionCounts, FallbackKind, MemberGauges, RetryDecision, TargetGauges,
-    UpstreamTargetGauges,
+    AttemptOutcome, BreakerGauges, ConnectionCounts, FallbackKind, LevelGauges, MemberGauges, RetryDecision,
+    TargetGauges, UpstreamTargetGauges,
 };
 
 #[derive(Debug)]
@@ -53,8 +53,23 @@ impl Gauges for Fixed {
     }
 
     fn breakers(&self) -> Vec<BreakerGauges> {
-        let service = ObjectKey::new("default", "one");
-        vec![BreakerGauges { service, address: None, state: BreakerState::HalfOpen, openings: 2 }]
+        // An Upstream and a Target may have one name.
+        let breaker = |scope, state| {
+            let service = ObjectKey::new("default", "one");
+            BreakerGauges { service, scope, address: None, state, openings: 2 }
+        };
+        vec![
+            breaker(BreakerScope::Endpoint, BreakerState::HalfOpen),
+            breaker(BreakerScope::Upstream, BreakerState::Closed),
+        ]
+    }
+
+    fn levels(&self) -> Vec<LevelGauges> {
+        let upstream = ObjectKey::new("default", "chat");
+        vec![
+            LevelGauges { upstream: upstream.clone(), priority: Some(2), panics: true },
+            LevelGauges { upstream, priority: None, panics: false },
+        ]
     }
 }
 
@@ -242,10 +257,16 @@ fn health_is_told_by_upstream_and_circuit_breakers_by_what_they_guard() {
     let endpoint = [("target", "default/one"), ("address", "10.0.0.7:80")];
     assert_eq!(of("sluicegate_upstream_share", &endpoint), 0.25);
     assert_eq!(of("sluicegate_upstream_ejections_total", &endpoint), 3.0);
-    let breaker =
-        |state| of("gateway_circuit_breaker_state", &[("service", "default/one"), ("address", ""), ("state", state)]);
-    assert_eq!(["closed", "open", "half_open"].map(breaker), [0.0, 0.0, 1.0]);
-    let service = [("service", "default/one"), ("address", "")];
+    for (scope, expected) in [("Endpoint", [0.0, 0.0, 1.0]), ("Upstream", [1.0, 0.0, 0.0])] {
+        let breaker = |state| {
+            let labels = [("service", "default/one"), ("scope", scope), ("address", ""), ("state", state)];
+            of("gateway_circuit_breaker_state", &labels)
+        };
+        assert_eq!(["closed", "open", "half_open"].map(breaker), expected);
+    }
+    let panic = |level| of("sluicegate_upstream_panic", &[("upstream", "default/chat"), ("level", level)]);
+    assert_eq!(["2", "any"].map(panic), [1.0, 0.0]);
+    let service = [("service", "default/one"), ("scope", "Endpoint"), ("address", "")];
     assert_eq!(of("sluicegate_circuit_breaker_openings_total", &service), 2.0);
     let checks = |result| {
         of("sluicegate_health_checks_total", &[("target", "default/one"), ("address", ""), ("result", result)])

@@ -5,10 +5,11 @@ use std::fmt::Debug;
 use std::net::SocketAddr;
 
 use sluicegate_table::watch::{BreakerState, EndpointState};
-use sluicegate_table::{ObjectKey, Table, Target, TrustRoots};
+use sluicegate_table::{BreakerScope, ObjectKey, Table, Target, TrustRoots};
 
 use crate::endpoint::Endpoint;
-use crate::health::{View, of_members};
+use crate::health::{EndpointHealth, View, of_members};
+use crate::pick::Panic;
 use crate::receive::Current;
 
 /// Gives the numbers of the table in force at the moment of a scrape.
@@ -27,6 +28,9 @@ pub trait Gauges: Debug + Send + Sync {
 
     /// Every circuit breaker in force.
     fn breakers(&self) -> Vec<BreakerGauges>;
+
+    /// Every level of every pool in force, and whether it is used although too little of it is healthy.
+    fn levels(&self) -> Vec<LevelGauges>;
 }
 
 /// A target's numbers.
@@ -81,11 +85,24 @@ pub struct MemberGauges {
     pub ejections: u64,
 }
 
+/// A level of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LevelGauges {
+    /// The Upstream.
+    pub upstream: ObjectKey,
+    /// The level's priority number; `None`: all levels, when nothing is healthy in any.
+    pub priority: Option<u16>,
+    /// Whether it is used although too little of it is healthy.
+    pub panics: bool,
+}
+
 /// A circuit breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakerGauges {
     /// The Target whose endpoint it guards, or the Upstream.
     pub service: ObjectKey,
+    /// Which of the two.
+    pub scope: BreakerScope,
     /// The endpoint's address, where it has been discovered.
     pub address: Option<SocketAddr>,
     /// Its state.
@@ -162,15 +179,40 @@ impl Gauges for Current {
         let snapshot = self.load();
         let mut breakers = BTreeMap::new();
         for pool in snapshot.pools() {
+            if let Some(breaker) = pool.balancer.breaker().map(EndpointHealth::view) {
+                let service = pool.key.clone();
+                let gauges = BreakerGauges {
+                    service,
+                    scope: BreakerScope::Upstream,
+                    address: None,
+                    state: breaker.breaker,
+                    openings: breaker.openings,
+                };
+                breakers.insert((true, &pool.key, None), gauges);
+            }
             for member in of_members(pool) {
                 let endpoint = member.endpoint;
                 let Some(state) = member.breaker else { continue };
                 let (service, address, openings) = (endpoint.key.clone(), endpoint.address, member.view.openings);
-                let gauges = BreakerGauges { service, address, state, openings };
-                breakers.insert((&endpoint.key, endpoint.address), gauges);
+                let gauges = BreakerGauges { service, scope: BreakerScope::Endpoint, address, state, openings };
+                breakers.insert((false, &endpoint.key, endpoint.address), gauges);
             }
         }
         breakers.into_values().collect()
+    }
+
+    fn levels(&self) -> Vec<LevelGauges> {
+        let snapshot = self.load();
+        let mut levels = BTreeMap::new();
+        for pool in snapshot.pools() {
+            let panic = pool.balancer.panic();
+            let priorities = pool.pool.levels.iter().map(|level| Some(level.priority));
+            for priority in priorities.chain([None]) {
+                let panics = panic == Some(priority.map_or(Panic::LastResort, Panic::Level));
+                levels.insert((&pool.key, priority), LevelGauges { upstream: pool.key.clone(), priority, panics });
+            }
+        }
+        levels.into_values().collect()
     }
 }
 

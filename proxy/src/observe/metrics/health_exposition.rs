@@ -5,11 +5,12 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use prometheus_client::encoding::DescriptorEncoder;
+use sluicegate_table::BreakerScope;
 use sluicegate_table::watch::{BreakerState, EndpointState, UnhealthyReason};
 
-use super::Gauges;
 use super::exposition::{counter, counter_family, gauge_family};
 use super::health::EndpointTotals;
+use super::{BreakerGauges, Gauges};
 
 pub(super) fn expose(
     encoder: &mut DescriptorEncoder<'_>,
@@ -17,6 +18,7 @@ pub(super) fn expose(
     endpoints: &[EndpointTotals],
 ) -> fmt::Result {
     members(encoder, gauges)?;
+    levels(encoder, gauges)?;
     breakers(encoder, gauges)?;
     counts(encoder, endpoints)
 }
@@ -60,24 +62,38 @@ fn members(encoder: &mut DescriptorEncoder<'_>, gauges: &dyn Gauges) -> fmt::Res
     Ok(())
 }
 
+fn levels(encoder: &mut DescriptorEncoder<'_>, gauges: &dyn Gauges) -> fmt::Result {
+    let help = "1: so little of the level is healthy that ejected endpoints are used too; level any: so little of all.";
+    let mut family = gauge_family(encoder, "sluicegate_upstream_panic", help)?;
+    for level in gauges.levels() {
+        let upstream = level.upstream.to_string();
+        let priority = level.priority.map_or_else(|| "any".to_owned(), |priority| priority.to_string());
+        let labels = [("upstream", upstream.as_str()), ("level", priority.as_str())];
+        family.encode_family(&labels)?.encode_gauge(&u64::from(level.panics))?;
+    }
+    Ok(())
+}
+
 fn breakers(encoder: &mut DescriptorEncoder<'_>, gauges: &dyn Gauges) -> fmt::Result {
     let breakers = gauges.breakers();
-    let labels: Vec<[String; 2]> =
-        breakers.iter().map(|breaker| [breaker.service.to_string(), text(breaker.address)]).collect();
+    let of = |breaker: &BreakerGauges| (breaker.service.to_string(), scope(breaker.scope), text(breaker.address));
+    let labels: Vec<_> = breakers.iter().map(of).collect();
     let help = "1 for the state that a circuit breaker is in, 0 for the others.";
     let mut family = gauge_family(encoder, "gateway_circuit_breaker_state", help)?;
-    for (breaker, [service, address]) in breakers.iter().zip(&labels) {
+    for (breaker, (service, scope, address)) in breakers.iter().zip(&labels) {
         for (state, word) in
             [(BreakerState::Closed, "closed"), (BreakerState::Open, "open"), (BreakerState::HalfOpen, "half_open")]
         {
-            let labels = [("service", service.as_str()), ("address", address.as_str()), ("state", word)];
+            let labels =
+                [("service", service.as_str()), ("scope", *scope), ("address", address.as_str()), ("state", word)];
             family.encode_family(&labels)?.encode_gauge(&u64::from(breaker.state == state))?;
         }
     }
     let help = "How often a circuit breaker opened.";
     let mut family = counter_family(encoder, "sluicegate_circuit_breaker_openings", help)?;
-    for (breaker, [service, address]) in breakers.iter().zip(&labels) {
-        counter(&mut family, &[("service", service.as_str()), ("address", address.as_str())], breaker.openings)?;
+    for (breaker, (service, scope, address)) in breakers.iter().zip(&labels) {
+        let labels = [("service", service.as_str()), ("scope", *scope), ("address", address.as_str())];
+        counter(&mut family, &labels, breaker.openings)?;
     }
     Ok(())
 }
@@ -114,6 +130,13 @@ fn counts(encoder: &mut DescriptorEncoder<'_>, endpoints: &[EndpointTotals]) -> 
 
 fn text(address: Option<SocketAddr>) -> String {
     address.map_or_else(String::new, |address| address.to_string())
+}
+
+fn scope(scope: BreakerScope) -> &'static str {
+    match scope {
+        BreakerScope::Endpoint => "Endpoint",
+        BreakerScope::Upstream => "Upstream",
+    }
 }
 
 fn state(state: EndpointState) -> &'static str {

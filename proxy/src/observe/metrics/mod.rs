@@ -26,7 +26,9 @@ use crate::answer::Reason;
 
 pub use attempts::{AttemptOutcome, FallbackKind, RetryDecision};
 pub use exposition::Format;
-pub use gauges::{BreakerGauges, ConnectionCounts, Gauges, MemberGauges, TargetGauges, UpstreamTargetGauges};
+pub use gauges::{
+    BreakerGauges, ConnectionCounts, Gauges, LevelGauges, MemberGauges, TargetGauges, UpstreamTargetGauges,
+};
 pub(crate) use health::EndpointCounts;
 pub use listeners::{ConnectionGuard, ListenerShard};
 pub use requests::{PickShard, RouteShard};
