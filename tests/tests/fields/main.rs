@@ -3,5 +3,8 @@
 //! `tests/fields.yaml` says which test exercises which field.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod breaker;
+mod checks;
 mod others;
+mod passive;
 mod retries;

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 use regex::RegexBuilder;
 use sluicegate_table::watch::{EntryId, EntryKind};
 use sluicegate_table::{
-    Backend, Entries, HeaderEdits, Match, ObjectKey, PathMatch, Pool, REGEX_NEST_LIMIT, REGEX_SIZE_LIMIT, Route, Table,
-    ValueMatch, ValueTest, whole_value,
+    Backend, Backoff, CircuitBreaker, Entries, Fallback, HeaderEdits, HealthChecks, HttpProbe, Match, ObjectKey,
+    PathMatch, Pool, Probe, REGEX_NEST_LIMIT, REGEX_SIZE_LIMIT, Retry, Route, StatusRange, Table, ValueMatch,
+    ValueTest, whole_value,
 };
 
 use super::arbitrary::{objects, refused};
 use super::changes;
-use crate::compile::{Compiled, Standing, compile};
+use crate::compile::{Compiled, ObjectStatus, Standing, compile};
 use crate::objects::{Change, Kind, ObjectId, Objects};
 use crate::problem::Severity;
 
@@ -71,6 +73,67 @@ fn assert_pool(pool: &Pool) {
         let sum: u32 = weights.iter().copied().map(u32::from).sum();
         assert!(sum == 100 || weights.iter().all(|weight| *weight <= 1), "{weights:?}");
     }
+    assert_checks(&pool.health_checks);
+    if let Some(breaker) = &pool.circuit_breaker {
+        assert_breaker(breaker);
+    }
+}
+
+fn assert_ranges(ranges: &[StatusRange]) {
+    assert!(ranges.iter().all(|range| 100 <= range.from && range.from <= range.to && range.to <= 599), "{ranges:?}");
+}
+
+fn assert_checks(checks: &HealthChecks) {
+    if let Some(active) = &checks.active {
+        assert!(active.timeout <= active.interval && active.healthy_threshold > 0 && active.unhealthy_threshold > 0);
+        if let Probe::Http(HttpProbe { method, path, host, headers, expected_statuses, expected_body }) = &active.probe
+        {
+            Method::from_bytes(method.as_bytes()).unwrap();
+            path.parse::<PathAndQuery>().unwrap();
+            assert!(path.starts_with('/'));
+            assert!(host.as_ref().is_none_or(|host| HeaderValue::from_str(host).is_ok()));
+            assert_can_be_sent(headers);
+            assert!(!expected_statuses.is_empty() && expected_body.as_deref() != Some(""));
+            assert_ranges(expected_statuses);
+        }
+    }
+    if let Some(passive) = &checks.passive {
+        assert!(passive.threshold > 0 && passive.max_ejected_percent <= 100);
+        assert_ranges(&passive.statuses);
+    }
+}
+
+fn assert_breaker(breaker: &CircuitBreaker) {
+    assert!(breaker.failure_threshold > 0 && breaker.success_threshold > 0 && breaker.minimum_requests > 0);
+    assert!(breaker.minimum_success_percent.is_none_or(|percent| (1..=100).contains(&percent)));
+    assert!((1..=breaker.probes).contains(&breaker.successes));
+    if let Some(Fallback::Response { status, content_type, .. }) = &breaker.fallback {
+        assert!((200..=599).contains(status));
+        HeaderValue::from_str(content_type).unwrap();
+    }
+}
+
+fn assert_retry(retry: &Retry) {
+    assert!(retry.attempts > 0 && retry.budget_percent <= 100);
+    assert!(!retry.statuses.is_empty() || retry.connection_errors || retry.timeouts);
+    assert_ranges(&retry.statuses);
+    if let Backoff::Exponential { base, max, multiplier_thousandths, .. } = retry.backoff {
+        assert!(base <= max && multiplier_thousandths >= 1_000);
+    }
+    assert!(retry.excluded_paths.iter().all(|path| path.starts_with('/')));
+}
+
+/// No chain of fallbacks leads back to where it began.
+fn assert_no_loops(table: &Table) {
+    for begin in table.pools.keys() {
+        let mut at = begin;
+        for _ in 0..=table.pools.len() {
+            let breaker = table.pools.get(at).and_then(|pool| pool.circuit_breaker.as_ref());
+            let Some(Fallback::Pool(next)) = breaker.and_then(|breaker| breaker.fallback.as_ref()) else { break };
+            assert_ne!(next, begin, "the fallbacks lead back");
+            at = next;
+        }
+    }
 }
 
 fn assert_match(one: &Match) {
@@ -92,6 +155,7 @@ fn assert_match(one: &Match) {
 fn assert_target(target: &sluicegate_table::Target) {
     assert!(!target.host.is_empty() && target.host == target.host.to_lowercase());
     assert_ne!(target.port, 0);
+    assert_checks(&target.health_checks);
     assert!(target.path.is_empty() || (target.path.starts_with('/') && !target.path.ends_with('/')));
     assert_can_be_sent(&target.headers);
     if let Some(credential) = &target.credential {
@@ -103,6 +167,11 @@ fn assert_target(target: &sluicegate_table::Target) {
 fn assert_route(route: &Route) {
     assert!(!route.matches.is_empty());
     route.matches.iter().for_each(assert_match);
+    let (request, per_try) = (route.timeouts.request, route.timeouts.per_try);
+    assert!(request.zip(per_try).is_none_or(|(request, per_try)| per_try <= request));
+    if let Some(retry) = &route.retry {
+        assert_retry(retry);
+    }
     let HeaderEdits { set, add, remove } = &route.request_headers;
     assert_can_be_sent(set);
     assert_can_be_sent(add);
@@ -163,6 +232,12 @@ fn assert_statuses(objects: &Objects, compiled: &Compiled) {
     }
 }
 
+/// Whether an Upstream is refused for where its fallback leads.
+fn leads_back(status: &ObjectStatus) -> bool {
+    let refused = status.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    refused.into_iter().any(|problem| problem.field.to_string() == "spec.circuitBreaker.fallback.upstream")
+}
+
 /// The edit of one of the users' objects, and which.
 fn edit() -> BoxedStrategy<(ObjectId, Change)> {
     changes::of_users()
@@ -183,6 +258,7 @@ proptest! {
     fn any_objects_compile_to_what_the_table_promises(objects in objects()) {
         let compiled = compile(&objects, &Table::default());
         assert_promises(&compiled.table);
+        assert_no_loops(&compiled.table);
         assert_statuses(&objects, &compiled);
     }
 
@@ -195,6 +271,7 @@ proptest! {
         assert_eq!(first.table.version, u64::from(first.table != Table::default()));
     }
 
+    /// But for those that it lets out of a loop of fallbacks.
     #[test]
     fn one_edit_changes_at_most_its_own_entry(before in objects(), (id, edit) in edit()) {
         let first = compile(&before, &Table::default());
@@ -202,7 +279,11 @@ proptest! {
         after.apply(edit);
         let second = compile(&after, &first.table);
         let changed = changed(&first.table, &second.table);
-        assert!(changed.is_empty() || changed == [id], "{changed:?}");
+        let freed = |other: &ObjectId| {
+            let in_force = second.statuses.get(other).is_some_and(|status| status.standing == Standing::InForce);
+            in_force && id.kind == Kind::Upstream && first.statuses.get(other).is_some_and(leads_back)
+        };
+        assert!(changed.iter().all(|other| *other == id || freed(other)), "{changed:?}");
         assert_eq!(second.table.version, first.table.version + u64::from(!changed.is_empty()));
         assert_promises(&second.table);
         assert_statuses(&after, &second);
