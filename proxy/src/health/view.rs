@@ -42,10 +42,36 @@ impl View {
 
     /// As [`Self::reason`], with what active checks found, where there are any.
     pub fn reason_with(&self, check: Option<super::CheckStatus>) -> Option<UnhealthyReason> {
-        self.reason().or(match check? {
+        self.reason().or_else(|| match check? {
             super::CheckStatus::Passing => None,
             super::CheckStatus::Failing => Some(UnhealthyReason::FailedChecks),
             super::CheckStatus::Unchecked => Some(UnhealthyReason::NotChecked),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::CheckStatus;
+
+    #[test]
+    fn what_real_answers_tell_is_the_reason_whether_there_are_checks_or_not() {
+        let healthy = View {
+            breaker: BreakerState::Closed,
+            open_until: None,
+            ejected_until: None,
+            times_ejected: 0,
+            resting_until: None,
+            share: View::WHOLE,
+            ejections: 0,
+            openings: 0,
+        };
+        let ejected = View { ejected_until: Some(Instant::now()), ..healthy.clone() };
+        for check in [None, Some(CheckStatus::Passing), Some(CheckStatus::Failing)] {
+            assert_eq!(ejected.reason_with(check), Some(UnhealthyReason::Ejected), "{check:?}");
+        }
+        assert_eq!(healthy.reason_with(None), None);
+        assert_eq!(healthy.reason_with(Some(CheckStatus::Failing)), Some(UnhealthyReason::FailedChecks));
     }
 }
