@@ -10,11 +10,11 @@ use sluicegate_tests::{Client, Fault, Faulty, Gate};
 const REQUEST: Duration = Duration::from_millis(600);
 const IDLE: Duration = Duration::from_millis(400);
 /// How much longer than it should anything may take on a busy machine.
-const SLACK: Duration = Duration::from_secs(3);
+pub(crate) const SLACK: Duration = Duration::from_secs(3);
 
 /// What a client sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Sees {
+pub(crate) enum Sees {
     /// The target's whole answer.
     Whole,
     /// The target's answer with this status.
@@ -25,23 +25,27 @@ enum Sees {
     Cut,
 }
 
-struct Case {
-    name: &'static str,
-    fault: Fault,
-    sees: Sees,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) fault: Fault,
+    pub(crate) sees: Sees,
     /// How long it takes at least.
     after: Duration,
+    /// Whether enough of them eject the target.
+    pub(crate) ejects: bool,
 }
 
 fn case(name: &'static str, fault: Fault, sees: Sees, after: Duration) -> Case {
-    Case { name, fault, sees, after }
+    // A whole answer is none, and a 429 with `Retry-After` has the target rest instead.
+    let ejects = sees != Sees::Whole && sees != Sees::Status(429);
+    Case { name, fault, sees, after, ejects }
 }
 
 fn own(status: u16, reason: &str) -> Sees {
     Sees::Own(status, reason.to_owned())
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let pause = Duration::from_millis(100);
     let at_once = Duration::ZERO;
     vec![
@@ -63,7 +67,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// What a client sees of one request, on a connection of its own.
-fn seen(gate: &Gate, path: &str, name: &str) -> Sees {
+pub(crate) fn seen(gate: &Gate, path: &str, name: &str) -> Sees {
     let mut client = gate.client();
     client.send(get(path));
     sees(&mut client, name)
@@ -81,7 +85,7 @@ fn sees(client: &mut Client, name: &str) -> Sees {
     }
 }
 
-fn limited(path: &str, name: &str) -> String {
+pub(crate) fn limited(path: &str, name: &str) -> String {
     rule(
         name,
         &format!("matches: [{{path: {{value: {path}}}}}]\nupstream: {name}\ntimeouts: {{request: 600ms, idle: 400ms}}"),
@@ -117,7 +121,7 @@ fn what_the_client_of_a_lone_target_sees_and_how_long_it_takes() {
 }
 
 /// A pool of this target and of one that never fails.
-fn beside_a_steady_one(name: &str, port: u16, health: &str) -> String {
+pub(crate) fn beside_a_steady_one(name: &str, port: u16, health: &str) -> String {
     [target(name, port, ""), upstream(name, &[name, "steady"], health)].concat()
 }
 
