@@ -9,7 +9,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use sluicegate_table::ActiveCheck;
+use sluicegate_table::{ActiveCheck, EgressProxy};
 use tokio::time::Instant;
 
 use super::{EndpointHealth, Shared};
@@ -18,6 +18,7 @@ use super::{EndpointHealth, Shared};
 #[derive(Debug)]
 pub struct CheckState {
     settings: ActiveCheck,
+    egress_proxy: Option<EgressProxy>,
     /// A [`CheckStatus`].
     status: AtomicU8,
     row: Mutex<Row>,
@@ -45,14 +46,23 @@ struct Row {
 }
 
 impl CheckState {
-    pub(super) fn new(settings: ActiveCheck, endpoint: Weak<EndpointHealth>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        (settings, egress_proxy): (ActiveCheck, Option<EgressProxy>),
+        endpoint: Weak<EndpointHealth>,
+        shared: Arc<Shared>,
+    ) -> Self {
         let status = AtomicU8::new(CheckStatus::Unchecked as u8);
-        Self { settings, status, row: Mutex::default(), endpoint, shared }
+        Self { settings, egress_proxy, status, row: Mutex::default(), endpoint, shared }
     }
 
     /// How is checked.
     pub fn settings(&self) -> &ActiveCheck {
         &self.settings
+    }
+
+    /// What checks go through: what goes for one way says nothing about another.
+    pub fn egress_proxy(&self) -> Option<&EgressProxy> {
+        self.egress_proxy.as_ref()
     }
 
     /// What the checks say.
@@ -117,9 +127,9 @@ mod tests {
             unhealthy_threshold: 3,
         };
         let endpoint = EndpointHealth::new(&Arc::default());
-        let state = endpoint.check(&settings);
-        assert!(Arc::ptr_eq(&state, &endpoint.check(&settings)));
-        let other = endpoint.check(&ActiveCheck { healthy_threshold: 1, ..settings });
+        let state = endpoint.check(&settings, None);
+        assert!(Arc::ptr_eq(&state, &endpoint.check(&settings, None)));
+        let other = endpoint.check(&ActiveCheck { healthy_threshold: 1, ..settings }, None);
         let now = Instant::now();
         let mut seen = String::new();
         for result in "-+--+----+-++--+---".chars() {

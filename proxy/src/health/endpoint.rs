@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use sluicegate_table::{ActiveCheck, CircuitBreaker, PassiveCheck};
+use sluicegate_table::{ActiveCheck, CircuitBreaker, EgressProxy, PassiveCheck};
 use tokio::time::Instant;
 
 use super::breaker::Places;
@@ -75,20 +75,21 @@ impl EndpointHealth {
         &self.rest.shared
     }
 
-    /// What active checks with these settings have found out: the same for everyone who asks for the same.
-    pub fn check(&self, settings: &ActiveCheck) -> Arc<CheckState> {
+    /// What active checks with these settings, by way of this egress proxy, have found out: the same for everyone who asks
+    /// for the same.
+    pub fn check(&self, settings: &ActiveCheck, egress_proxy: Option<&EgressProxy>) -> Arc<CheckState> {
         let mut checks = self.rest.checks.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = None;
         checks.retain(|check| {
             let Some(check) = check.upgrade() else { return false };
-            if check.settings() == settings {
+            if check.settings() == settings && check.egress_proxy() == egress_proxy {
                 found = Some(check);
             }
             true
         });
         found.unwrap_or_else(|| {
-            let new = CheckState::new(settings.clone(), self.rest.me.clone(), Arc::clone(&self.rest.shared));
-            let new = Arc::new(new);
+            let asked = (settings.clone(), egress_proxy.cloned());
+            let new = Arc::new(CheckState::new(asked, self.rest.me.clone(), Arc::clone(&self.rest.shared)));
             checks.push(Arc::downgrade(&new));
             new
         })

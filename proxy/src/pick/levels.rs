@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sluicegate_table::{Algorithm as AlgorithmName, HealthChecks, Level as LevelEntry};
+use sluicegate_table::{Algorithm as AlgorithmName, EgressProxy, HealthChecks, Level as LevelEntry};
 
 use super::MemberIndex;
 use super::affinity::{Affinity, Anchors};
@@ -37,6 +37,8 @@ pub(crate) struct Common<'a> {
     pub(crate) affinity: Option<&'a Affinity>,
     /// Those of Targets go before.
     pub(crate) health_checks: &'a HealthChecks,
+    /// What active checks go through, as requests do.
+    pub(crate) egress_proxy: Option<&'a EgressProxy>,
 }
 
 impl Level {
@@ -63,7 +65,7 @@ impl Level {
                 let Some(endpoint) = endpoint.filter(|_| usable) else { continue };
                 let load = Arc::clone(&endpoint.load);
                 let settings = endpoint.target.health_checks.active.as_ref().or(common.health_checks.active.as_ref());
-                let check = settings.map(|settings| load.health().check(settings));
+                let check = settings.map(|settings| load.health().check(settings, common.egress_proxy));
                 let health = Arc::clone(load.health());
                 candidates.push(Candidate { load, health, check, member, weight: weight as f32 });
                 endpoints.push(endpoint.as_ref());

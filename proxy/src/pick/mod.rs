@@ -171,8 +171,12 @@ impl Balancer {
         }
         let ids = || members.iter().map(|member| affinity::endpoint_id(&member.key, member.address));
         let affinity = pool.affinity.as_ref().map(|affinity| Affinity::new(affinity, ids()));
-        let common =
-            Common { algorithm: pool.algorithm, affinity: affinity.as_ref(), health_checks: &pool.health_checks };
+        let common = Common {
+            algorithm: pool.algorithm,
+            affinity: affinity.as_ref(),
+            health_checks: &pool.health_checks,
+            egress_proxy: pool.egress_proxy.as_ref(),
+        };
         let level = |(entry, targets, first): (&sluicegate_table::Level, _, _)| {
             let sequence = previous.and_then(|previous| previous.sequence(entry.priority)).unwrap_or_default();
             Level::new(entry, targets, first, common, sequence)

@@ -69,7 +69,7 @@ fn checks_that_pass_again_are_followed_by_a_ramp() {
     };
     let endpoint = EndpointHealth::new(&Arc::default());
     endpoint.recovers_over(Duration::from_secs(10));
-    let check = endpoint.check(&settings);
+    let check = endpoint.check(&settings, None);
     check.set(true, Instant::now());
     assert_eq!(endpoint.view().share, View::WHOLE, "the first time is no return");
     check.set(false, Instant::now());

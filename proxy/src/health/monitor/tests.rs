@@ -236,6 +236,21 @@ async fn pools_that_check_alike_share_a_check_and_others_have_their_own() {
 }
 
 #[tokio::test]
+async fn what_one_way_tells_says_nothing_about_another() {
+    let server = Server::start().await;
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut through = pool(&["one"], &active("/h"));
+    through["egressProxy"] = json!({ "host": "127.0.0.1", "port": nobody.port() });
+    let pools = [("direct", pool(&["one"], &active("/h"))), ("through", through)];
+    let running = Running::start(table(&[("one", server.target())], &pools));
+    running.until_unwell(&[("one", UnhealthyReason::FailedChecks)]).await;
+    until("it passes directly", || server.asked() >= 2).await;
+    let members = crate::observe::metrics::Gauges::members(&*running.current);
+    let told: Vec<_> = members.iter().map(|member| (member.upstream.name.as_str(), member.healthy)).collect();
+    assert_eq!(told, [("direct", true), ("through", false)]);
+}
+
+#[tokio::test]
 async fn targets_written_in_a_rule_are_checked_too() {
     let server = Server::start().await;
     let running = Running::start(Arc::default());

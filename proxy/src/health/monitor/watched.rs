@@ -152,7 +152,7 @@ impl Entry {
         let mut before = std::mem::take(&mut self.checks);
         for wanted in self.uses.values() {
             let Some(state) = &wanted.check else { continue };
-            let subject = Subject::new(&wanted.endpoint, state.settings(), wanted.pool.pool.egress_proxy.as_ref());
+            let subject = Subject::new(&wanted.endpoint, state.settings(), state.egress_proxy());
             let goes_on = |running: &Running| Arc::ptr_eq(&running.state, state) && running.subject.is_same(&subject);
             if self.checks.iter().any(goes_on) {
                 continue;
