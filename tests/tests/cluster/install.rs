@@ -12,12 +12,13 @@ use sluicegate_tests::tools::both;
 use sluicegate_tests::until;
 
 use crate::console;
+use crate::failing;
 use crate::image_in_pods::ECHO;
 use crate::rights;
 
 const HOST: &str = "shop.example.com";
 
-const OBJECTS: &str = "
+pub(crate) const OBJECTS: &str = "
 apiVersion: v1
 kind: Secret
 metadata: {name: key}
@@ -149,6 +150,7 @@ fn installed_used_scaled_upgraded_and_left() {
     shell(cluster, test);
     console::shows_the_installation(cluster, &shop, HOST);
     console::shows_the_watch_channel(cluster);
+    failing::costs_no_request(&shop, || clients(proxies));
 
     // An upgrade replaces controllers and proxies, and nobody notices.
     let load = clients(proxies);

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod console;
+mod failing;
 mod image;
 mod image_in_pods;
 mod install;
