@@ -229,3 +229,76 @@ fn zone(table: &Table, endpoint: &Endpoint) -> Option<String> {
     let at = listed.binary_search_by_key(&address, |listed| listed.address).ok()?;
     listed.get(at)?.zone.clone().or_else(|| endpoint.target.zone.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn members_say_where_they_are_and_breakers_what_they_guard() {
+        let seconds = |seconds| json!(std::time::Duration::from_secs(seconds));
+        let breaker = |scope| {
+            json!({ "failureThreshold": 5, "window": seconds(10), "minimumRequests": 10, "successThreshold": 3,
+                "timeout": seconds(5), "openDuration": seconds(30), "probes": 3, "successes": 2, "scope": scope })
+        };
+        let pool = |priority, target, breaker| {
+            json!({ "algorithm": "RoundRobin", "circuitBreaker": breaker,
+                "levels": [{ "priority": priority, "members": [{ "target": target, "weight": 100 }] }] })
+        };
+        let missing = json!({ "header": "authorization", "value": null });
+        let table = json!({
+            "version": 1, "routes": {},
+            "pools": {
+                "default/near": pool(1, "default/pods", breaker("Endpoint")),
+                "default/far": pool(2, "default/host", breaker("Upstream")),
+            },
+            "targets": {
+                "default/pods": { "host": "a.b.svc", "port": 80, "protocol": "HTTP", "discovered": true, "zone": "z" },
+                "default/host": { "host": "h", "port": 80, "protocol": "HTTP", "region": "eu", "zone": "eu-1",
+                    "credential": missing },
+            },
+            "endpoints": { "default/pods": { "addresses": [
+                { "address": "10.0.0.1:80", "zone": "z-1" }, { "address": "10.0.0.2:80" },
+            ] } },
+        });
+        let current = Current::default();
+        assert_eq!(current.apply(Arc::new(serde_json::from_value(table).unwrap())), []);
+        let members: Vec<_> = current
+            .members()
+            .into_iter()
+            .map(|member| (member.upstream.name, member.region, member.zone, member.healthy))
+            .collect();
+        let text = |text: &str| Some(text.to_owned());
+        // Nothing is sent to a Target whose credential is missing.
+        assert_eq!(
+            members,
+            [
+                ("far".to_owned(), text("eu"), text("eu-1"), false),
+                ("near".to_owned(), None, text("z-1"), true),
+                ("near".to_owned(), None, text("z"), true),
+            ]
+        );
+        let breakers: Vec<_> = current
+            .breakers()
+            .into_iter()
+            .map(|breaker| (breaker.service.name, breaker.scope, breaker.address.is_some(), breaker.state))
+            .collect();
+        assert_eq!(
+            breakers,
+            [
+                ("pods".to_owned(), BreakerScope::Endpoint, true, BreakerState::Closed),
+                ("pods".to_owned(), BreakerScope::Endpoint, true, BreakerState::Closed),
+                ("far".to_owned(), BreakerScope::Upstream, false, BreakerState::Closed),
+            ]
+        );
+        let levels: Vec<_> = current.levels().into_iter().map(|level| (level.upstream.name, level.priority)).collect();
+        let [far, near] = ["far", "near"].map(str::to_owned);
+        assert_eq!(levels, [(far.clone(), None), (far, Some(2)), (near.clone(), None), (near, Some(1))]);
+    }
+}
