@@ -5,6 +5,7 @@ mod channel;
 mod definitions;
 mod faults;
 mod harness;
+mod health;
 mod lead;
 mod live;
 mod refusals;
