@@ -11,11 +11,15 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, measurement::WallTime};
 use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sluicegate_proxy::endpoint::{Endpoint, InFlight, Load, TargetRuntime};
+use sluicegate_proxy::health::Outcome;
 use sluicegate_proxy::pick::{Balancer, MemberIndex};
 use sluicegate_proxy::request::{IdentityHeaders, RequestView};
-use sluicegate_table::{Affinity, Algorithm, Level, Member, ObjectKey, Pool, Protocol, Target, Weight};
+use sluicegate_table::{
+    Affinity, Algorithm, BreakerScope, CircuitBreaker, Level, Member, ObjectKey, PassiveCheck, Pool, Protocol,
+    StatusRange, Target, Weight,
+};
 
 const SIZES: [u32; 3] = [3, 100, 1000];
 
@@ -168,6 +172,65 @@ fn second_attempts(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A pick with its judgement, where nothing is set and where everything is that real answers are judged by.
+fn judged(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("pick and judge");
+    let headers = HeaderMap::new();
+    let identity = IdentityHeaders::default();
+    for size in SIZES {
+        for guarded in [false, true] {
+            let mut pool = pool(Algorithm::WeightedRoundRobin, size, None);
+            if guarded {
+                pool.health_checks.passive = Some(passive());
+                pool.circuit_breaker = Some(breaker());
+            }
+            let targets = targets(&pool);
+            let loads: Vec<Arc<Load>> =
+                targets.iter().flatten().flat_map(|target| &target.endpoints).map(|at| Arc::clone(&at.load)).collect();
+            let balancer = Balancer::new(&pool, &targets, None);
+            let request = view(&headers, &identity, 0);
+            let good = Outcome::Answered { status: StatusCode::OK, retry_after: None };
+            let name = if guarded { "with passive checks and breaker" } else { "plain" };
+            group.bench_function(BenchmarkId::new(name, size), |bencher| {
+                bencher.iter(|| {
+                    let picked = balancer.pick(black_box(&request), &[]).unwrap();
+                    let in_flight = InFlight::begin_as(&loads[picked.member.0 as usize], picked.probe);
+                    if balancer.judges_attempt(&in_flight) {
+                        balancer.judge(picked.member, &in_flight, good);
+                    }
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+fn passive() -> PassiveCheck {
+    PassiveCheck {
+        threshold: 3,
+        interval: Duration::from_mins(1),
+        statuses: vec![StatusRange { from: 500, to: 599 }],
+        max_ejected_percent: 50,
+        recovery: Duration::from_secs(30),
+    }
+}
+
+fn breaker() -> CircuitBreaker {
+    CircuitBreaker {
+        failure_threshold: 5,
+        minimum_success_percent: Some(95),
+        window: Duration::from_mins(1),
+        minimum_requests: 20,
+        success_threshold: 3,
+        timeout: Duration::from_secs(30),
+        open_duration: Duration::from_mins(1),
+        probes: 3,
+        successes: 2,
+        scope: BreakerScope::Endpoint,
+        fallback: None,
+    }
+}
+
 /// What a new version of a pool costs the thread that receives it.
 fn building(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("new balancer");
@@ -186,6 +249,6 @@ fn building(criterion: &mut Criterion) {
 criterion::criterion_group!(
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = algorithms, idle_pools, affinities, second_attempts, building
+    targets = algorithms, idle_pools, affinities, second_attempts, judged, building
 );
 criterion::criterion_main!(benches);

@@ -1,5 +1,5 @@
 //! Matching and picking allocate nothing: not for a request's normal forms, not for finding its Rule among a thousand,
-//! not for choosing its target.
+//! not for choosing its target, not for judging a good answer.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -7,8 +7,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sluicegate_proxy::endpoint::{Endpoint, InFlight, Load, TargetRuntime};
+use sluicegate_proxy::health::Outcome;
 use sluicegate_proxy::matching::{Found, Matcher, normalise};
 use sluicegate_proxy::pick::Balancer;
 use sluicegate_proxy::request::{BodyFacts, IdentityHeaders, RequestView};
@@ -124,8 +125,23 @@ fn target(number: u64, addresses: u8) -> Arc<TargetRuntime> {
     Arc::new(TargetRuntime { target: Arc::clone(&target), addresses: None, endpoints })
 }
 
+/// Has everything set that real answers are judged by.
+fn guard(pool: &mut Pool) {
+    let settings = serde_json::json!({
+        "threshold": 3, "interval": { "secs": 60, "nanos": 0 }, "statuses": [{ "from": 500, "to": 599 }],
+        "maxEjectedPercent": 50, "recovery": { "secs": 30, "nanos": 0 },
+    });
+    pool.health_checks.passive = Some(serde_json::from_value(settings).unwrap());
+    let settings = serde_json::json!({
+        "failureThreshold": 5, "minimumSuccessPercent": 95, "window": { "secs": 60, "nanos": 0 }, "minimumRequests": 20,
+        "successThreshold": 3, "timeout": { "secs": 30, "nanos": 0 }, "openDuration": { "secs": 60, "nanos": 0 },
+        "probes": 3, "successes": 2, "scope": "Endpoint",
+    });
+    pool.circuit_breaker = Some(serde_json::from_value(settings).unwrap());
+}
+
 #[test]
-fn a_pick_allocates_nothing() {
+fn a_pick_and_its_good_judgement_allocate_nothing() {
     let identity = IdentityHeaders::default();
     let body = BodyFacts { model: None, conversation: Some(7) };
     let algorithms = [
@@ -144,7 +160,7 @@ fn a_pick_allocates_nothing() {
     ];
     let sizes = |algorithm| [(algorithm, 3, 1), (algorithm, 100, 1), (algorithm, 3, 4)];
     for (algorithm, members, addresses) in algorithms.into_iter().flat_map(sizes) {
-        for affinity in &affinities {
+        for (affinity, guarded) in affinities.iter().flat_map(|affinity| [(affinity, false), (affinity, true)]) {
             let targets: Vec<Option<Arc<TargetRuntime>>> =
                 (1..=members).map(|number| Some(target(number, addresses))).collect();
             let member = |target: &Option<Arc<TargetRuntime>>| Member {
@@ -152,7 +168,10 @@ fn a_pick_allocates_nothing() {
                 weight: Weight::try_from(1).unwrap(),
             };
             let levels = vec![Level { priority: 1, members: targets.iter().map(member).collect() }];
-            let pool = Pool { affinity: affinity.clone(), ..Pool::new(algorithm, levels) };
+            let mut pool = Pool { affinity: affinity.clone(), ..Pool::new(algorithm, levels) };
+            if guarded {
+                guard(&mut pool);
+            }
             let balancer = Balancer::new(&pool, &targets, None);
             let mut fields = headers(&[("accept", "*/*"), ("x-user", "somebody")]);
             let first = balancer.pick(&view("a", "/", &fields, &identity, &body), &[]).unwrap();
@@ -163,9 +182,16 @@ fn a_pick_allocates_nothing() {
             let request = view("a", "/", &fields, &identity, &body);
             let counted = allocation_counter::measure(|| {
                 for _ in 0..1_000 {
-                    assert!(balancer.pick(&request, &[]).unwrap().set_cookie.is_none());
+                    let picked = balancer.pick(&request, &[]).unwrap();
+                    assert!(picked.set_cookie.is_none());
+                    let endpoints = || targets.iter().flatten().flat_map(|target| &target.endpoints);
+                    let endpoint = endpoints().nth(picked.member.0 as usize).unwrap();
+                    let in_flight = InFlight::begin_as(&endpoint.load, picked.probe);
+                    let good = Outcome::Answered { status: StatusCode::OK, retry_after: None };
+                    balancer.judge(picked.member, &in_flight, good);
                 }
             });
+            assert_eq!(balancer.judges(), guarded);
             assert_eq!(
                 counted.count_total, 0,
                 "{algorithm:?} among {members} of {addresses} with {affinity:?}: {counted:?}"

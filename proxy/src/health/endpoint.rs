@@ -106,7 +106,7 @@ impl EndpointHealth {
     }
 
     /// Takes a place for a probe; the number of the half-open phase.
-    pub(super) fn take_place(&self) -> Option<u32> {
+    pub(crate) fn take_place(&self) -> Option<u32> {
         self.published.take_place()
     }
 
@@ -200,7 +200,7 @@ impl EndpointHealth {
     }
 
     /// Does what is due.
-    pub(super) fn tick(&self, now: Instant) {
+    pub(crate) fn tick(&self, now: Instant) {
         self.rest.inner.lock().unwrap_or_else(PoisonError::into_inner).entered = None;
         self.update(now, |state| ((), state.tick(now)));
     }

@@ -9,6 +9,7 @@ mod ejection;
 mod endpoint;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub(crate) mod generation;
 mod member;
 pub(crate) mod monitor;
 mod outcome;

@@ -2,7 +2,8 @@
 //!
 //! Both are written under the lock of the endpoint's state, places also by those who take one or give it back. Nothing else
 //! is published through them, so all accesses are relaxed. A pick may read a word that is a moment old: places are none
-//! whenever the circuit breaker is not half-open, so that an old word lets no probe through.
+//! whenever the circuit breaker is not half-open, so that an old word lets no probe through. They are always exchanged and
+//! never just stored, so that all their changes are in one order.
 
 use super::atomics::{AtomicU32, AtomicU64, Ordering};
 
@@ -37,12 +38,12 @@ impl Published {
 
     /// Begins the half-open phase of this number with so many places.
     pub(crate) fn open_places(&self, phase: u32, places: u32) {
-        self.places.store(pack(phase, places), Ordering::Relaxed);
+        self.places.swap(pack(phase, places), Ordering::Relaxed);
     }
 
     /// Ends a half-open phase: nothing can be taken, and what is given back from now on is gone.
     pub(crate) fn close_places(&self, phase: u32) {
-        self.places.store(pack(phase.wrapping_add(1), 0), Ordering::Relaxed);
+        self.places.swap(pack(phase.wrapping_add(1), 0), Ordering::Relaxed);
     }
 
     /// Adds places to the half-open phase.

@@ -1,10 +1,10 @@
 //! What the endpoints of a process have in common: the timetable, word of their changes, and one ejection at a time.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::generation::Generation;
 use super::timetable::Timetable;
 
 /// What the endpoints of a process have in common. Handed on from one version of the table to the next.
@@ -14,7 +14,7 @@ pub struct Shared {
     /// Held while somebody counts the ejected ones of a level and ejects one more.
     ejecting: Mutex<()>,
     /// Counts changes, for those who have worked out something from the words of several endpoints.
-    generation: AtomicU32,
+    generation: Generation,
     changes: watch::Sender<()>,
 }
 
@@ -23,7 +23,7 @@ impl Default for Shared {
         Self {
             timetable: Timetable::default(),
             ejecting: Mutex::default(),
-            generation: AtomicU32::new(0),
+            generation: Generation::new(),
             changes: watch::Sender::new(()),
         }
     }
@@ -46,12 +46,12 @@ impl Shared {
 
     /// Grows with each change, after it can be seen.
     pub(crate) fn generation(&self) -> u32 {
-        self.generation.load(Ordering::Acquire)
+        self.generation.now()
     }
 
     /// Something changed. Steps of a ramp are no changes.
     pub(super) fn changed(&self) {
-        self.generation.fetch_add(1, Ordering::Release);
+        self.generation.grow();
         self.changes.send_replace(());
     }
 }

@@ -128,3 +128,6 @@ impl Candidates<'_> {
         (mix(mix(lot) ^ u64::from(member.0 + 1)) >> 48) < u64::from(share)
     }
 }
+
+#[cfg(test)]
+mod tests;

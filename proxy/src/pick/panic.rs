@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -15,6 +14,7 @@ use sluicegate_table::PassiveCheck;
 use super::candidates::Pass;
 use super::levels::Level;
 use crate::health::Shared;
+use crate::health::generation::WorkedOut;
 use crate::health::published::Word;
 
 /// Why targets are used that are not healthy.
@@ -42,12 +42,10 @@ impl fmt::Display for Panic {
 pub(crate) struct PanicMode {
     /// `None`: no level ever does.
     shared: Option<Arc<Shared>>,
-    /// The [generation](Shared::generation) that was looked at in the upper half, in the lower one [`UNKNOWN`], [`NONE`] or
-    /// the level's position.
-    cached: AtomicU64,
+    /// The level's position, or [`NONE`].
+    found: WorkedOut,
 }
 
-const UNKNOWN: u32 = u32::MAX;
 const NONE: u32 = u32::MAX - 1;
 
 impl PanicMode {
@@ -55,26 +53,23 @@ impl PanicMode {
         let may = levels.iter().any(|level| level.max_ejected_percent.is_some());
         let shared =
             levels.iter().flat_map(|level| &level.candidates).map(|candidate| candidate.health.shared()).next();
-        Self { shared: shared.filter(|_| may).cloned(), cached: AtomicU64::new(UNKNOWN.into()) }
+        Self { shared: shared.filter(|_| may).cloned(), found: WorkedOut::new() }
     }
 
     /// The position of the level that panics.
     pub(crate) fn level(&self, levels: &[Level]) -> Option<usize> {
         let generation = self.shared.as_ref()?.generation();
-        let cached = self.cached.load(Ordering::Relaxed);
-        let (seen, level) = ((cached >> 32) as u32, cached as u32);
-        match level {
-            NONE if seen == generation => None,
-            level if seen == generation && level != UNKNOWN => Some(level as usize),
-            _ => self.look(levels, generation),
+        match self.found.get(generation) {
+            Some(NONE) => None,
+            Some(level) => Some(level as usize),
+            None => self.look(levels, generation),
         }
     }
 
     #[cold]
     fn look(&self, levels: &[Level], generation: u32) -> Option<usize> {
         let level = panicking(levels);
-        let packed = u64::from(generation) << 32 | u64::from(level.map_or(NONE, |level| level as u32));
-        self.cached.store(packed, Ordering::Relaxed);
+        self.found.set(generation, level.map_or(NONE, |level| level as u32));
         level
     }
 

@@ -5,7 +5,9 @@
 use sluicegate_table::{Affinity, Algorithm, TargetState};
 
 use crate::endpoint::InFlight;
-use crate::pick::fixture::{Client, Fixture, pick};
+use crate::health::Outcome;
+use crate::health::fixture::{breaker, passive};
+use crate::pick::fixture::{Client, Fixture, attempt, pick};
 
 #[test]
 fn it_says_what_the_next_request_gets_and_uses_up_no_turn() {
@@ -86,4 +88,50 @@ fn it_says_what_a_request_is_recognised_by() {
     let explained = balancer.explain(&client.view());
     assert_eq!(explained.why, "the cookie sg names it");
     assert!(explained.candidates[picked].picked);
+}
+
+#[test]
+fn it_tells_of_health() {
+    let mut fixture = Fixture::new(Algorithm::RoundRobin, &[25, 25, 25, 25]).level(2, &[100]);
+    fixture.pool.slow_start = Some(std::time::Duration::from_mins(1));
+    let balancer = fixture.balancer();
+    let health = |member| fixture.load(member).health();
+    health(0).fail(&passive(1, 60), || true);
+    health(1).rest(std::time::Duration::from_secs(20), &passive(1, 60));
+    (0..5).for_each(|_| health(2).fail_breaker(&breaker()));
+    health(3).slow_start(std::time::Duration::from_mins(1), false);
+    let client = Client { received: std::time::Instant::now(), ..Client::default() };
+    let explained = balancer.explain(&client.view());
+    let text = explained.to_string();
+    for line in [
+        "default/t0  priority 1  weight  25  unhealthy, ejected for 60 s, 0 in flight\n",
+        "default/t1  priority 1  weight  25  unhealthy, resting for 20 s, 0 in flight",
+        "default/t2  priority 1  weight  25  unhealthy, circuit breaker open for 60 s, 0 in flight",
+        "default/t3  priority 1  weight  25  at 9 % of its share, 0 in flight",
+    ] {
+        assert!(text.contains(line.trim_end()), "{line}\n{text}");
+    }
+    let json = serde_json::to_value(&explained).unwrap();
+    assert_eq!(
+        json["candidates"][0]["health"],
+        serde_json::json!({ "reason": "Ejected", "breaker": "Closed", "ejectedSeconds": 60, "sharePercent": 100 })
+    );
+    assert!(json["candidates"][4].get("health").is_none() && json.get("panic").is_none());
+}
+
+#[test]
+fn it_tells_of_panic_and_of_open_circuits() {
+    let mut fixture = Fixture::new(Algorithm::RoundRobin, &[100]);
+    fixture.pool.circuit_breaker =
+        Some(sluicegate_table::CircuitBreaker { scope: sluicegate_table::BreakerScope::Upstream, ..breaker() });
+    let balancer = fixture.balancer();
+    fixture.load(0).health().fail(&passive(1, 60), || true);
+    let explained = balancer.explain(&Client::default().view());
+    let panic = "\ncircuit breaker of the Upstream: Closed\npanic: no target is usable, so unhealthy ones are used\n> default/t0";
+    assert!(explained.to_string().contains(panic), "{explained}");
+    for _ in 0..5 {
+        attempt(&balancer, |_| Outcome::TimedOut).unwrap();
+    }
+    let explained = balancer.explain(&Client::default().view());
+    assert_eq!((explained.picked, explained.why.as_str()), (None, "circuit breakers are open"));
 }
