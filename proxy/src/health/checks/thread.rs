@@ -5,6 +5,7 @@
 //! with the first check: a proxy that checks nothing has none.
 
 use std::io;
+use std::sync::mpsc;
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
@@ -39,14 +40,21 @@ impl CheckThread {
 }
 
 impl Running {
+    /// Waits for the thread to be there: a moment, once.
     fn start() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, started) = mpsc::channel();
+        // The runtime is made on the thread and ends there: on a thread of another runtime it could not be dropped.
         thread::Builder::new().name("checks".to_owned()).spawn(move || {
+            let runtime = match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            drop(ready.send(Ok(runtime.handle().clone())));
             // An error means that whoever could say so has gone, which is the word to stop.
             let _ = runtime.block_on(stopped);
         })?;
-        Ok(Self { runtime: handle, _stop: stop })
+        let runtime = started.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
+        Ok(Self { runtime, _stop: stop })
     }
 }
