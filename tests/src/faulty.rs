@@ -43,7 +43,7 @@ pub enum Fault {
     LengthTooShort,
     /// Answers with what is no HTTP.
     Garbage,
-    /// Answers whatever opens a connection with clear text.
+    /// Answers whatever opens a connection with clear text, and has cut those that were open.
     NoTls,
     /// Answers every second request as it should.
     EverySecond(Box<Fault>),
@@ -111,12 +111,15 @@ impl Faulty {
 
     /// Fails in this way from the next request on.
     pub fn fail(&self, fault: Fault) {
-        let refused = fault == Fault::Refused;
+        let (refused, no_tls) = (fault == Fault::Refused, fault == Fault::NoTls);
         *self.state.fault.lock().unwrap() = fault;
         if refused {
             self.close();
         } else {
             self.listen();
+        }
+        if no_tls {
+            self.cut();
         }
     }
 
@@ -140,6 +143,10 @@ impl Faulty {
         self.state.stop.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(self.address()));
         accepting.join().expect("it only accepts");
+        self.cut();
+    }
+
+    fn cut(&self) {
         for (_, stream) in self.state.open.lock().unwrap().drain() {
             drop(stream.shutdown(Shutdown::Both));
         }

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sluicegate_tests::manifests::{rule, target, upstream};
+use sluicegate_tests::certificates::Certificates;
+use sluicegate_tests::manifests::{authorities, object, prefix, rule, target, upstream};
 use sluicegate_tests::{Fault, Faulty, Gate, until};
 
 use crate::each_fault::{Case, SLACK, Sees, beside_a_steady_one, cases, limited, seen};
@@ -185,4 +186,40 @@ fn a_target_that_flaps_stays_away_longer_each_time() {
         assert!(took + INTERVAL / 2 > INTERVAL * times && took < INTERVAL * times + SLACK, "{times}: {took:?}");
     }
     assert_eq!(health(&gate, "faulty")["ejections"], 3);
+}
+
+#[test]
+fn targets_without_tls_or_a_name_are_ejected_and_one_that_speaks_tls_again_comes_back() {
+    let certificates = Certificates::new(&["target.test"]);
+    let tls = Faulty::with_tls("whole", Some(certificates.server(&["http/1.1"])));
+    let steady = Faulty::start("whole");
+    let settings = "protocol: HTTPS\ntls: {serverName: target.test, caRef: {configMap: {name: authority}}}";
+    let manifests = [
+        authorities("authority", &certificates.authority),
+        target("tls", tls.port(), settings),
+        target("steady", steady.port(), ""),
+        object("Target", "gone", "host: gone.invalid\nport: 80"),
+        upstream("tls", &["tls", "steady"], PASSIVE),
+        upstream("gone", &["gone", "steady"], PASSIVE),
+        prefix("/tls", "tls"),
+        prefix("/gone", "gone"),
+    ]
+    .concat();
+    let gate = Gate::start(&manifests);
+    assert_eq!([0, 1].map(|_| seen(&gate, "/tls", "whole")), [Sees::Whole, Sees::Whole]);
+    assert!(tls.requests() > 0);
+    tls.fail(Fault::NoTls);
+    for (path, name) in [("/tls", "tls"), ("/gone", "gone")] {
+        until("it is ejected", || {
+            assert_eq!(seen(&gate, path, "whole"), Sees::Whole, "{name}: what was never sent goes elsewhere");
+            is(&gate, name, "Unhealthy", Some("Ejected")).then_some(())
+        });
+    }
+    tls.fail(Fault::None);
+    whole_again(&gate, "tls");
+    let before = tls.requests();
+    for _ in 0..10 {
+        assert_eq!(seen(&gate, "/tls", "whole"), Sees::Whole);
+    }
+    assert_eq!(tls.requests() - before, 5);
 }
