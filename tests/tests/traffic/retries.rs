@@ -3,7 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use http::Response;
 use sluicegate_tests::client::{get, post};
+use sluicegate_tests::http2::{Http2Origin, read};
 use sluicegate_tests::manifests::{object, rule, target, upstream};
 use sluicegate_tests::origin::{answer, ok};
 use sluicegate_tests::ports::Port;
@@ -163,6 +165,33 @@ fn no_target_sees_what_another_was_to_get() {
     assert_eq!(second.fields("x-rule"), ["once"]);
     assert_eq!(second.fields("host"), [format!("127.0.0.1:{}", good.port())]);
     assert_eq!(second.fields("x-forwarded-for"), first.fields("x-forwarded-for"));
+}
+
+#[test]
+fn the_next_target_may_speak_another_protocol() {
+    let busy = Http2Origin::start(async |mut exchange| {
+        read(&mut exchange.body).await?;
+        exchange.answer(Response::builder().status(503).body(()).unwrap(), "busy", None)
+    });
+    let good = Origin::echo();
+    let manifests = [
+        target("one", busy.port(), "protocol: H2C\npath: /first"),
+        target("two", good.port(), ""),
+        object("Upstream", "pool", "targets:\n- {name: one, priority: 1}\n- {name: two, priority: 2}"),
+        rule(
+            "all",
+            &format!("matches: [{{path: {{value: /api}}}}]\nstripPath: true\nupstream: pool\nretry: {{{AT_ONCE}}}"),
+        ),
+    ];
+    let gate = Setup::new(&manifests.concat()).configuration("workers: 1").start();
+    let chunked =
+        "GET /api/%7Ea/../b?c HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
+    assert!(gate.ask(chunked).text().ends_with("body"));
+    let (first, second) = (busy.heads().remove(0), good.request());
+    assert_eq!((first.uri.path_and_query().unwrap().as_str(), second.target().as_str()), ("/first/b?c", "/b?c"));
+    assert_eq!(second.body, b"body");
+    assert_eq!(second.fields("host"), [format!("127.0.0.1:{}", good.port())]);
+    assert_eq!(second.fields("transfer-encoding"), ["chunked"]);
 }
 
 #[test]

@@ -58,14 +58,21 @@ pub(super) struct Streamed {
     pub(super) in_flight: Option<InFlight>,
     /// Whose answer it is.
     pub(super) member: MemberIndex,
-    /// The pool of `member` where it is not the route's own.
-    pub(super) fallback: Option<Box<ObjectKey>>,
+    /// What few answers have.
+    pub(super) rare: Option<Box<Rare>>,
+    /// All of the body was read.
+    pub(super) ended: bool,
+}
+
+/// What few answers have.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// The pool of the member where it is not the route's own.
+    pub(super) fallback: Option<ObjectKey>,
     /// The watch over the client's body, where the answer is judged.
     pub(super) watch: Option<Rc<BodyWatch>>,
     /// Keeps the answer for when there is none.
     pub(super) capture: Option<Box<Capture>>,
-    /// All of the body was read.
-    pub(super) ended: bool,
 }
 
 /// What carries an answer.
@@ -102,12 +109,14 @@ impl AnswerBody {
     /// Has an answer judged that broke off, unless the client's own body did.
     #[cold]
     fn judge(&self) {
-        if let Source::Streamed(Streamed { in_flight: Some(in_flight), member, fallback, watch, .. }) = &self.source
-            && let Some(pool) = self.record.pool(fallback.as_deref())
+        let Source::Streamed(streamed) = &self.source else { return };
+        let watch = streamed.rare.as_ref().and_then(|rare| rare.watch.as_ref());
+        if let Some(in_flight) = &streamed.in_flight
+            && let Some(pool) = self.record.pool(streamed.fallback())
             && pool.balancer.judges()
-            && watch.as_ref().is_none_or(|watch| watch.take_failure().is_none())
+            && watch.is_none_or(|watch| watch.take_failure().is_none())
         {
-            pool.balancer.judge(*member, in_flight, Outcome::Reset);
+            pool.balancer.judge(streamed.member, in_flight, Outcome::Reset);
         }
     }
 }
@@ -160,8 +169,12 @@ impl Streamed {
     /// A body that nothing but its connection depends on.
     pub(super) fn handed_over(body: Incoming, carrier: Carrier) -> Self {
         let member = MemberIndex(0);
-        let (idle, in_flight, fallback, watch, capture) = (None, None, None, None, None);
-        Self { body, carrier, idle, in_flight, member, fallback, watch, capture, ended: false }
+        Self { body, carrier, idle: None, in_flight: None, member, rare: None, ended: false }
+    }
+
+    /// The pool that stood in for the route's own.
+    pub(super) fn fallback(&self) -> Option<&ObjectKey> {
+        self.rare.as_ref()?.fallback.as_ref()
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
@@ -195,7 +208,9 @@ impl Streamed {
                 Frame::trailers(trailers)
             }
             Err(frame) => {
-                if let (Some(capture), Some(data)) = (&mut self.capture, frame.data_ref()) {
+                if let Some(rare) = &mut self.rare
+                    && let (Some(capture), Some(data)) = (&mut rare.capture, frame.data_ref())
+                {
                     capture.push(data);
                 }
                 frame
@@ -229,7 +244,8 @@ pub(super) fn drain((response, carrier): Answered) {
 impl Drop for Streamed {
     fn drop(&mut self) {
         let ended = self.ended || self.body.is_end_stream();
-        if let Some(capture) = self.capture.take()
+        if let Some(rare) = self.rare.take()
+            && let Some(capture) = rare.capture
             && ended
         {
             capture.keep();

@@ -7,7 +7,7 @@ use http::header::{SET_COOKIE, VIA};
 use http::{HeaderValue, StatusCode, Version, response};
 use hyper::upgrade::OnUpgrade;
 
-use super::answer_body::Streamed;
+use super::answer_body::{Rare, Streamed};
 use super::reach::Reached;
 use super::send::Answered;
 use super::{Refusal, upgrade};
@@ -57,15 +57,20 @@ pub(super) fn finish(
     }
     parts.version = Version::HTTP_11;
     let idle = routed.route.route.timeouts.idle.map(|limit| (client.worker.clock().deadline(limit), limit));
+    let watch = if routed.pool.balancer.judges() { rest.watch } else { None };
+    let rare = if routed.fallback || watch.is_some() || capture.is_some() {
+        let fallback = routed.fallback.then(|| routed.pool.key.clone());
+        Some(Box::new(Rare { fallback, watch, capture }))
+    } else {
+        None
+    };
     let streamed = Streamed {
         body,
         carrier,
         idle,
         in_flight: Some(reached.in_flight),
         member: reached.member,
-        fallback: routed.fallback.then(|| Box::new(routed.pool.key.clone())),
-        watch: if routed.pool.balancer.judges() { rest.watch } else { None },
-        capture,
+        rare,
         ended: false,
     };
     Ok((parts, streamed))

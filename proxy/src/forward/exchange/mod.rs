@@ -54,7 +54,7 @@ pub(crate) async fn serve(
     let mut record = Record::begin(&client, &parts);
     match forward(&client, &mut record, form, parts, body).await {
         Ok((parts, streamed)) => {
-            record.answered(parts.status, streamed.fallback.as_deref());
+            record.answered(parts.status, streamed.fallback());
             Ok(Response::from_parts(parts, AnswerBody::streamed(streamed, record)))
         }
         Err(refusal) => Ok(refusal.answer(form, record)),
@@ -125,6 +125,7 @@ async fn forward(
     let spare = if repeats.any() { Some(Box::new(Spare { parts: parts.clone(), body: kept })) } else { None };
     let rest = Rest { on_upgrade, watch: body.watch().cloned(), asked };
     let outcome = send::attempt(client, admitted.version, &mut reached, Request::from_parts(parts, body)).await;
+    // The answer is finished in one place, so that finishing it is compiled into this one: no copy of it is made.
     let answered = match outcome {
         Ok(answered) if !repeats.any() || !repeats.doubts(reached.routed, &answered) => answered,
         outcome => {
