@@ -31,7 +31,8 @@ pub struct Retry {
     /// but for requests with an `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclude: Option<RetryExclude>,
-    /// The most retries at a time, in percent of the Rule's requests in flight; three at a time are always allowed.
+    /// The most retries, in percent of the Rule's active requests: those in flight, or those of the last second where they are
+    /// more. Three are always allowed.
     #[schemars(range(max = 100))]
     #[serde(default = "default_budget_percent")]
     pub budget_percent: u8,

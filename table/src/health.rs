@@ -198,12 +198,13 @@ pub struct Retry {
     /// The paths that are not, as [`crate::PathMatch::Glob`] has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded_paths: Vec<String>,
-    /// The most retries at a time, in percent of the route's requests in flight; never less than [`Self::FLOOR`].
+    /// The most retries, in percent of the route's active requests: those in flight, or those of the last second where they are
+    /// more; never less than [`Self::FLOOR`].
     pub budget_percent: u8,
 }
 
 impl Retry {
-    /// Retries at a time that the budget always allows.
+    /// Retries that the budget always allows.
     pub const FLOOR: u32 = 3;
 }
 

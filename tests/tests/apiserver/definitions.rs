@@ -94,10 +94,9 @@ fn columns_tell_what_matters() {
     let mut upstream = status(&[("Accepted", "True"), ("Programmed", "False")]);
     upstream["targetsHealthy"] = json!("1/2");
     namespace.patch_status("upstream/web", &json!({"status": upstream}));
-    namespace.patch_status(
-        "target/a",
-        &json!({"status": status(&[("Accepted", "True"), ("Programmed", "True"), ("Healthy", "Unknown")])}),
-    );
+    let mut target = status(&[("Accepted", "True"), ("Programmed", "True"), ("Healthy", "False")]);
+    target["state"] = json!("Unhealthy");
+    namespace.patch_status("target/a", &json!({"status": target}));
     namespace.patch_status("rule/api", &json!({"status": status(&[("Accepted", "False"), ("Programmed", "True")])}));
 
     let table = namespace.kubectl(&["get", "upstreams"]);
@@ -105,11 +104,11 @@ fn columns_tell_what_matters() {
     let table = namespace.kubectl(&["get", "targets"]);
     assert_eq!(
         rows(&table)[0],
-        ["NAME", "HOST", "PORT", "SERVICE", "PROTOCOL", "STATE", "HEALTHY", "ACCEPTED", "PROGRAMMED", "AGE"]
+        ["NAME", "HOST", "PORT", "SERVICE", "PROTOCOL", "STATE", "REASON", "ACCEPTED", "PROGRAMMED", "AGE"]
     );
     assert_eq!(
         rows(&table)[1][..8],
-        ["a", "a.example.com", "443", "HTTPS", "Enabled", "Unknown", "True", "True"],
+        ["a", "a.example.com", "443", "HTTPS", "Unhealthy", "Tested", "True", "True"],
         "{table}"
     );
     let table = namespace.kubectl(&["get", "rules"]);

@@ -95,7 +95,7 @@ fn the_story_of_a_target_that_fails_is_told_as_it_happens() {
     patient.ill.store(true, Ordering::SeqCst);
     until_told(namespace, "Unhealthy", "FailedChecks", "it gets no requests: its health checks fail");
     let table = namespace.kubectl(&["get", "upstreams,targets"]);
-    assert!(table.contains("1/2"), "{table}");
+    assert!(table.contains("1/2") && table.contains("Unhealthy") && table.contains("FailedChecks"), "{table}");
     patient.ill.store(false, Ordering::SeqCst);
     until_told(namespace, "Healthy", "", "it gets requests");
 

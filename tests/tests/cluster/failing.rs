@@ -61,7 +61,7 @@ pub(crate) fn costs_no_request(shop: &Namespace<'_>, start: impl Fn() -> Load) {
         let table = shop.kubectl(&["get", "upstreams,targets"]);
         let row = |kind: &str| table.lines().find(|line| line.starts_with(kind)).unwrap_or_default().to_owned();
         let (upstream, ill) = (row("upstream.sluicegate.dev/echo"), row("target.sluicegate.dev/ill"));
-        (upstream.contains("1/2") && ill.contains("False")).then_some(())
+        (upstream.contains("1/2") && ill.contains("Unhealthy") && ill.contains("FailedChecks")).then_some(())
     });
     until("an Event names it", || {
         let events = shop.kubectl(&["get", "events", "--field-selector=involvedObject.name=ill"]);

@@ -49,8 +49,7 @@ fn manifests(echoes: &[Echo; 3]) -> String {
     let members = WEIGHTS.map(|(name, weight)| format!("{name}, weight: {weight}"));
     let members: Vec<&str> = members.iter().map(String::as_str).collect();
     let health = "healthChecks: {passive: {threshold: 3, interval: 1s, recovery: 1s}}";
-    // All that is on its way to a target fails at once when it is killed: half of all, where its weight is 50.
-    let retry = "retry: {attempts: 3, backoff: {type: Linear, interval: 10ms}, budgetPercent: 100}";
+    let retry = "retry: {attempts: 3, backoff: {type: Linear, interval: 10ms}}";
     [
         targets,
         upstream("pool", &members, health),

@@ -80,7 +80,7 @@ impl Record {
         self.leave();
         self.route = Some((Rc::clone(snapshot), route));
         if let Some(retry) = self.retry() {
-            retry.budget.enter();
+            retry.budget.enter(self.started);
         }
     }
 

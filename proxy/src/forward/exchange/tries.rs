@@ -97,7 +97,7 @@ impl Tries {
             return Some(Err(RetryDecision::Body));
         }
         if self.permit.is_none() {
-            self.permit = retry.budget.retry(retry.settings.budget_percent);
+            self.permit = retry.budget.retry(retry.settings.budget_percent, Instant::now().into_std());
         }
         if self.permit.is_none() {
             return Some(Err(RetryDecision::Budget));
