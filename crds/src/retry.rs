@@ -32,7 +32,7 @@ pub struct Retry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclude: Option<RetryExclude>,
     /// The most retries, in percent of the Rule's active requests: those in flight, or those of the last second where they are
-    /// more. Three are always allowed.
+    /// more. Three at a time and ten a second are always allowed.
     #[schemars(range(max = 100))]
     #[serde(default = "default_budget_percent")]
     pub budget_percent: u8,

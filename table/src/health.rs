@@ -199,13 +199,15 @@ pub struct Retry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded_paths: Vec<String>,
     /// The most retries, in percent of the route's active requests: those in flight, or those of the last second where they are
-    /// more; never less than [`Self::FLOOR`].
+    /// more; never less than [`Self::FLOOR`] and [`Self::FLOOR_A_SECOND`].
     pub budget_percent: u8,
 }
 
 impl Retry {
-    /// Retries that the budget always allows.
+    /// Retries at a time that the budget always allows.
     pub const FLOOR: u32 = 3;
+    /// Retries a second that it always allows (as Gateway API's `RetryConstraint` does).
+    pub const FLOOR_A_SECOND: u32 = 10;
 }
 
 /// The waits between retries.

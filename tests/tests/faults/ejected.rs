@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sluicegate_tests::certificates::Certificates;
+use sluicegate_tests::client::Client;
 use sluicegate_tests::manifests::{authorities, object, prefix, rule, target, upstream};
-use sluicegate_tests::{Fault, Faulty, Gate, until};
+use sluicegate_tests::{Fault, Faulty, Gate, Setup, until};
 
 use crate::each_fault::{Case, SLACK, Sees, beside_a_steady_one, cases, limited, seen};
 
@@ -112,6 +113,40 @@ fn a_target_that_asks_for_a_rest_has_it() {
     until("it is asked again", || (gate.get("/").text() == "faulty").then_some(()));
     let took = asked.elapsed();
     assert!(took > Duration::from_millis(900) && took < Duration::from_secs(1) + SLACK, "{took:?}");
+}
+
+/// The decision comes before the answer's head goes on: whoever has heard of the deciding failure is too late to meet the
+/// target, whichever worker serves him.
+#[test]
+fn all_workers_know_of_an_ejection_when_its_client_does() {
+    let (faulty, steady) = (Faulty::start("faulty"), Faulty::start("steady"));
+    let manifests = [
+        target("faulty", faulty.port(), ""),
+        target("steady", steady.port(), ""),
+        upstream("pool", &["faulty", "steady"], PASSIVE),
+        prefix("/", "pool"),
+    ]
+    .concat();
+    let gate = Setup::new(&manifests).configuration("workers: 4").start();
+    let asks = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+    // The system spreads connections over workers: of 48 each has some.
+    let mut clients: Vec<Client> = (0..48).map(|_| gate.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask(asks).status(), 200);
+    }
+    faulty.fail(Fault::Status(500, ""));
+    let mut failed = 0;
+    while failed < 3 {
+        failed += usize::from(clients[0].ask(asks).status() == 500);
+    }
+    let (decided, reached) = (Instant::now(), faulty.requests());
+    for client in &mut clients {
+        client.send(asks);
+    }
+    let took = decided.elapsed();
+    assert!(clients.iter_mut().all(|client| client.answer().status() == 200), "all were sent within {took:?}");
+    assert_eq!(faulty.requests(), reached);
+    assert!(is(&gate, "faulty", "Unhealthy", Some("Ejected")));
 }
 
 #[test]

@@ -96,9 +96,8 @@ impl Tries {
         if !may.body {
             return Some(Err(RetryDecision::Body));
         }
-        if self.permit.is_none() {
-            self.permit = retry.budget.retry(retry.settings.budget_percent, Instant::now().into_std());
-        }
+        let now = Instant::now().into_std();
+        self.permit = retry.budget.retry(retry.settings.budget_percent, now, self.permit.take());
         if self.permit.is_none() {
             return Some(Err(RetryDecision::Budget));
         }

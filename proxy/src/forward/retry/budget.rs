@@ -85,15 +85,21 @@ impl Budget {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A part of the budget, which is `percent` of the active requests and never less than [`Retry::FLOOR`].
-    pub(crate) fn retry(self: &Arc<Self>, percent: u8, now: Instant) -> Option<Permit> {
+    /// One retry's part of the budget, which is `percent` of the active requests and never less than [`Retry::FLOOR`] at a
+    /// time and [`Retry::FLOOR_A_SECOND`]. A request that is retried again brings the permit of its last retry.
+    pub(crate) fn retry(self: &Arc<Self>, percent: u8, now: Instant, held: Option<Permit>) -> Option<Permit> {
         let millis = self.millis(now);
         let active = u64::from(self.in_flight.load(Ordering::Relaxed)).max(self.requests.count(millis));
-        let most = u32::try_from(active * u64::from(percent) / 100).unwrap_or(u32::MAX).max(Retry::FLOOR);
-        let one_more = |retrying: u32| (retrying < most).then(|| retrying + 1);
-        self.retrying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        let permit = Permit(Arc::clone(self));
-        self.retries.count_below(millis, most).then_some(permit)
+        let share = u32::try_from(active * u64::from(percent) / 100).unwrap_or(u32::MAX);
+        let permit = match held {
+            Some(permit) => permit,
+            None => {
+                let one_more = |retrying: u32| (retrying < share.max(Retry::FLOOR)).then(|| retrying + 1);
+                self.retrying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+                Permit(Arc::clone(self))
+            }
+        };
+        self.retries.count_below(millis, share.max(Retry::FLOOR_A_SECOND)).then_some(permit)
     }
 
     fn millis(&self, now: Instant) -> u64 {
@@ -116,7 +122,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn granted(budget: &Arc<Budget>, percent: u8, now: Instant) -> Vec<Permit> {
-        std::iter::from_fn(|| budget.retry(percent, now)).collect()
+        std::iter::from_fn(|| budget.retry(percent, now, None)).collect()
     }
 
     fn busy(requests: u32) -> (Arc<Budget>, Instant) {
@@ -137,6 +143,17 @@ mod tests {
         assert_eq!(granted(&budget, 20, now + 2 * SECOND).len(), 20);
         (0..50).for_each(|_| budget.leave());
         assert_eq!(granted(&budget, 20, now + 4 * SECOND).len(), 10);
+    }
+
+    #[test]
+    fn each_retry_of_a_request_counts() {
+        let (budget, now) = busy(100);
+        let mut held = None;
+        for retry in 0..20 {
+            held = budget.retry(20, now, held);
+            assert!(held.is_some(), "retry {retry}");
+        }
+        assert!(budget.retry(20, now, held).is_none());
     }
 
     #[test]
