@@ -91,13 +91,12 @@ impl Budget {
         let millis = self.millis(now);
         let active = u64::from(self.in_flight.load(Ordering::Relaxed)).max(self.requests.count(millis));
         let share = u32::try_from(active * u64::from(percent) / 100).unwrap_or(u32::MAX);
-        let permit = match held {
-            Some(permit) => permit,
-            None => {
-                let one_more = |retrying: u32| (retrying < share.max(Retry::FLOOR)).then(|| retrying + 1);
-                self.retrying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-                Permit(Arc::clone(self))
-            }
+        let permit = if let Some(permit) = held {
+            permit
+        } else {
+            let one_more = |retrying: u32| (retrying < share.max(Retry::FLOOR)).then(|| retrying + 1);
+            self.retrying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+            Permit(Arc::clone(self))
         };
         self.retries.count_below(millis, share.max(Retry::FLOOR_A_SECOND)).then_some(permit)
     }
