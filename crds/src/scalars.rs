@@ -4,6 +4,7 @@
 //! They are parsed where they are read, so that no later stage meets a malformed one. Each type's schema accepts exactly
 //! the texts that its parser accepts; a property test holds the two together.
 
+mod decimal;
 mod duration;
 mod multiplier;
 mod percent;

@@ -7,7 +7,10 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::IntOrString;
+use super::{IntOrString, decimal};
+
+/// Decimals that it may have.
+const PLACES: usize = 3;
 
 /// A factor from 1 to 10 with up to three decimals, written as a whole number (`2`) or a string (`"1.5"`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,29 +39,14 @@ impl FromStr for Multiplier {
     type Err = NotAMultiplier;
 
     fn from_str(text: &str) -> Result<Self, NotAMultiplier> {
-        let refused = || NotAMultiplier(text.to_owned());
-        let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-        let digits =
-            |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-        if !digits(decimals, 3) || !(digits(whole, 1) || whole == "10") {
-            return Err(refused());
-        }
-        let whole: u32 = whole.parse().map_err(|_| refused())?;
-        let decimals: u32 = format!("{decimals:0<3}").parse().map_err(|_| refused())?;
-        let thousandths = whole * 1_000 + decimals;
-        if (1_000..=10_000).contains(&thousandths) { Ok(Self(thousandths)) } else { Err(refused()) }
+        let number = decimal::parse(text, PLACES, "10").filter(|number| (1_000..=10_000).contains(number));
+        number.map(Self).ok_or_else(|| NotAMultiplier(text.to_owned()))
     }
 }
 
 impl fmt::Display for Multiplier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, decimals) = (self.0 / 1_000, self.0 % 1_000);
-        if decimals == 0 {
-            write!(f, "{whole}")
-        } else {
-            let decimals = format!("{decimals:03}");
-            write!(f, "{whole}.{}", decimals.trim_end_matches('0'))
-        }
+        decimal::write(f, self.0, PLACES)
     }
 }
 
@@ -70,11 +58,7 @@ impl<'de> Deserialize<'de> for Multiplier {
 
 impl Serialize for Multiplier {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_multiple_of(1_000) {
-            serializer.serialize_u32(self.0 / 1_000)
-        } else {
-            serializer.collect_str(self)
-        }
+        decimal::serialize(serializer, self)
     }
 }
 

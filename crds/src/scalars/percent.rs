@@ -10,7 +10,10 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::IntOrString;
+use super::{IntOrString, decimal};
+
+/// Decimals that it may have.
+const PLACES: usize = 4;
 
 /// A percentage from 0 to 100 with up to four decimals, written as a whole number (`10`) or a string (`"0.1"`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,29 +42,14 @@ impl FromStr for Percent {
     type Err = NotAPercent;
 
     fn from_str(text: &str) -> Result<Self, NotAPercent> {
-        let refused = || NotAPercent(text.to_owned());
-        let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-        let digits =
-            |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-        if !digits(decimals, 4) || !(digits(whole, 2) || whole == "100") {
-            return Err(refused());
-        }
-        let whole: u32 = whole.parse().map_err(|_| refused())?;
-        let decimals: u32 = format!("{decimals:0<4}").parse().map_err(|_| refused())?;
-        let millionths = whole * 10_000 + decimals;
-        if millionths > 1_000_000 { Err(refused()) } else { Ok(Self(millionths)) }
+        let number = decimal::parse(text, PLACES, "100").filter(|number| (0..=1_000_000).contains(number));
+        number.map(Self).ok_or_else(|| NotAPercent(text.to_owned()))
     }
 }
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, decimals) = (self.0 / 10_000, self.0 % 10_000);
-        if decimals == 0 {
-            write!(f, "{whole}")
-        } else {
-            let decimals = format!("{decimals:04}");
-            write!(f, "{whole}.{}", decimals.trim_end_matches('0'))
-        }
+        decimal::write(f, self.0, PLACES)
     }
 }
 
@@ -73,11 +61,7 @@ impl<'de> Deserialize<'de> for Percent {
 
 impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_multiple_of(10_000) {
-            serializer.serialize_u32(self.0 / 10_000)
-        } else {
-            serializer.collect_str(self)
-        }
+        decimal::serialize(serializer, self)
     }
 }
 
