@@ -21,6 +21,7 @@ pub struct Setup {
     configuration: String,
     tls: bool,
     descriptors: Option<u32>,
+    own_hosts: bool,
 }
 
 impl Setup {
@@ -31,6 +32,7 @@ impl Setup {
             configuration: String::new(),
             tls: false,
             descriptors: None,
+            own_hosts: false,
         };
         setup.file("manifests.yaml", manifests)
     }
@@ -65,6 +67,15 @@ impl Setup {
         self
     }
 
+    /// Gives the process a hosts file of its own, [`Gate::hosts`], and no name server.
+    #[must_use]
+    pub fn hosts(self, content: &str) -> Self {
+        // A port of loopback where nobody listens refuses questions at once.
+        let mut setup = self.file("hosts", content).file("resolv.conf", "nameserver 127.0.0.153\n");
+        setup.own_hosts = true;
+        setup
+    }
+
     /// Starts the program and waits until it is ready.
     pub fn start(self) -> Gate {
         let ports = [Port::free(), Port::free(), Port::free()];
@@ -80,19 +91,35 @@ impl Setup {
         }
         yaml.push_str(&self.configuration);
         let setup = self.file("sluicegate.yaml", &yaml);
-        let mut command = match setup.descriptors {
-            None => Command::new(program()),
-            Some(most) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(program());
-                shell
-            }
-        };
+        let mut command = setup.command();
         command.arg("run").arg(setup.folder.path());
         let mut gate =
             Gate { program: Program::start(&mut command), folder: setup.folder, listen, tls, admin, _ports: ports };
         gate.program.wait_until_ready(admin);
         gate
+    }
+
+    /// What runs the program; a shell becomes it where something is to be done before.
+    fn command(&self) -> Command {
+        let mut before = String::new();
+        if let Some(most) = self.descriptors {
+            write!(before, "ulimit -n {most} && ").unwrap();
+        }
+        if self.own_hosts {
+            for file in ["hosts", "resolv.conf"] {
+                let own = self.folder.path().join(file);
+                write!(before, "mount --bind {} /etc/{file} && ", own.display()).unwrap();
+            }
+        }
+        if before.is_empty() {
+            return Command::new(program());
+        }
+        let mut command = Command::new(if self.own_hosts { "unshare" } else { "sh" });
+        if self.own_hosts {
+            command.args(["--map-root-user", "--mount", "sh"]);
+        }
+        command.args(["-c", &format!("{before} exec \"$0\" \"$@\"")]).arg(program());
+        command
     }
 }
 
@@ -111,6 +138,11 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Changes the hosts file of its own that [`Setup::hosts`] gave it.
+    pub fn hosts(&self, content: &str) {
+        std::fs::write(self.folder.path().join("hosts"), content).expect("the folder is writable");
+    }
+
     /// Serves these manifests with the defaults.
     pub fn start(manifests: &str) -> Self {
         Setup::new(manifests).start()

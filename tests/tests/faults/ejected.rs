@@ -258,3 +258,33 @@ fn targets_without_tls_or_a_name_are_ejected_and_one_that_speaks_tls_again_comes
     }
     assert_eq!(tls.requests() - before, 5);
 }
+
+/// What is known of a name counts for ten seconds; after that the last address that was known is better than none.
+#[test]
+fn a_name_service_that_is_away_costs_nothing() {
+    const KNOWN: Duration = Duration::from_secs(10);
+    let (named, steady) = (Faulty::start("whole"), Faulty::start("whole"));
+    let manifests = [
+        object("Target", "named", &format!("host: model.test\nport: {}", named.port())),
+        target("steady", steady.port(), ""),
+        // A connection that is there needs no name.
+        upstream("pool", &["named", "steady"], &format!("{PASSIVE}\nconnections: {{keepAlive: false}}")),
+        prefix("/", "pool"),
+    ]
+    .concat();
+    let gate = Setup::new(&manifests).hosts("127.0.0.1 model.test\n").start();
+    assert_eq!([0, 1].map(|_| seen(&gate, "/", "whole")), [Sees::Whole, Sees::Whole]);
+    assert_eq!(named.requests(), 1);
+    let gone = Instant::now();
+    gate.hosts("");
+    let mut since_known = 0;
+    while since_known < 50 {
+        let before = named.requests();
+        assert_eq!(seen(&gate, "/", "whole"), Sees::Whole);
+        assert!(is(&gate, "named", "Healthy", None));
+        if gone.elapsed() > KNOWN + Duration::from_secs(1) {
+            since_known += named.requests() - before;
+        }
+        assert!(gone.elapsed() < 3 * KNOWN, "{since_known} requests reached it");
+    }
+}
