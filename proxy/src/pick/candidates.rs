@@ -3,8 +3,9 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
 use super::MemberIndex;
-use super::fast_random::mix;
 use crate::endpoint::Load;
 use crate::health::published::Word;
 use crate::health::{CheckState, EndpointHealth};
@@ -124,8 +125,8 @@ impl Candidates<'_> {
             Lot::Time(now) => now.saturating_duration_since(*START).as_nanos() as u64,
             Lot::Hash(hash) => hash,
         };
-        // Mixed twice: lots of one member must not go along with those of another.
-        (mix(mix(lot) ^ u64::from(member.0 + 1)) >> 48) < u64::from(share)
+        // Lots of one member must not go along with those of another, and times are close together.
+        (xxh3_64_with_seed(&lot.to_le_bytes(), member.0.into()) >> 48) < u64::from(share)
     }
 }
 
