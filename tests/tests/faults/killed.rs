@@ -69,10 +69,10 @@ fn plan(address: SocketAddr, method: &'static str) -> Plan {
     }
 }
 
-/// Whether the shares of what was asked since then are the weights, as exactly as two workers and two methods, each with
-/// its own place in the order of picks, can have them.
-fn are_the_weights(asked: &[Asked], since: Instant) -> bool {
-    let recent: Vec<&Asked> = asked.iter().filter(|asked| asked.at > since).collect();
+/// Whether the shares of what was asked since then are the weights. Both methods are one order of picks: either alone may
+/// have any part of it.
+fn are_the_weights<'a>(asked: impl Iterator<Item = &'a Asked>, since: Instant) -> bool {
+    let recent: Vec<&Asked> = asked.filter(|asked| asked.at > since).collect();
     let shares = shares(recent.iter().copied());
     recent.len() >= 1_000
         && WEIGHTS.iter().all(|(name, weight)| {
@@ -82,11 +82,12 @@ fn are_the_weights(asked: &[Asked], since: Instant) -> bool {
 }
 
 /// Waits until the shares are the weights again.
-fn until_the_weights_hold(gets: &Load) {
+fn until_the_weights_hold(gets: &Load, posts: &Load) {
     until("the shares are the weights again", || {
         let since = Instant::now();
         gets.more(1_000);
-        are_the_weights(&gets.so_far(), since).then_some(())
+        let (gets, posts) = (gets.so_far(), posts.so_far());
+        are_the_weights(gets.iter().chain(posts.iter()), since).then_some(())
     });
 }
 
@@ -96,7 +97,7 @@ fn targets_that_are_killed_and_stopped_under_load_cost_callers_that_retry_nothin
     let gate = Setup::new(&manifests(&echoes)).configuration("accessLog: {sample: 0}").start();
     let begun = Instant::now();
     let (gets, posts) = (Load::start(&plan(gate.listen, "GET")), Load::start(&plan(gate.listen, "POST")));
-    until_the_weights_hold(&gets);
+    until_the_weights_hold(&gets, &posts);
 
     let mut moments = Vec::new();
     for (which, signal) in [(0, "KILL"), (1, "TERM")] {
@@ -110,7 +111,7 @@ fn targets_that_are_killed_and_stopped_under_load_cost_callers_that_retry_nothin
         let answered = shares(gets.so_far().iter().filter(|asked| asked.at > since));
         assert_eq!(answered.get(echoes[which].name), None, "{signal}: {answered:?}");
         echoes[which].start_again();
-        until_the_weights_hold(&gets);
+        until_the_weights_hold(&gets, &posts);
     }
 
     let (gets, posts) = (gets.end(), posts.end());
