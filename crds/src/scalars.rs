@@ -4,6 +4,18 @@
 //! They are parsed where they are read, so that no later stage meets a malformed one. Each type's schema accepts exactly
 //! the texts that its parser accepts; a property test holds the two together.
 
+/// Reads a scalar from its text, or from a whole number in place of it.
+macro_rules! read_from_text {
+    ($scalar:ident) => {
+        impl<'de> serde::Deserialize<'de> for $scalar {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let written = <super::IntOrString as serde::Deserialize>::deserialize(deserializer)?;
+                written.into_text().parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
 mod decimal;
 mod duration;
 mod multiplier;

@@ -5,9 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
-use super::{IntOrString, decimal};
+use super::decimal;
 
 /// Decimals that it may have.
 const PLACES: usize = 3;
@@ -50,11 +50,7 @@ impl fmt::Display for Multiplier {
     }
 }
 
-impl<'de> Deserialize<'de> for Multiplier {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IntOrString::deserialize(deserializer)?.into_text().parse().map_err(serde::de::Error::custom)
-    }
-}
+read_from_text!(Multiplier);
 
 impl Serialize for Multiplier {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -8,9 +8,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
-use super::{IntOrString, decimal};
+use super::decimal;
 
 /// Decimals that it may have.
 const PLACES: usize = 4;
@@ -53,11 +53,7 @@ impl fmt::Display for Percent {
     }
 }
 
-impl<'de> Deserialize<'de> for Percent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IntOrString::deserialize(deserializer)?.into_text().parse().map_err(serde::de::Error::custom)
-    }
-}
+read_from_text!(Percent);
 
 impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

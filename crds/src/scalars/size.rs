@@ -7,11 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 pub use sluicegate_table::scalars::NotASize;
 use sluicegate_table::scalars::{format_size, parse_size};
-
-use super::IntOrString;
 
 /// A number of bytes: a whole number with the suffix `Ki`, `Mi`, `Gi`, `k`, `M`, `G` or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,11 +36,7 @@ impl fmt::Display for Size {
     }
 }
 
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IntOrString::deserialize(deserializer)?.into_text().parse().map_err(serde::de::Error::custom)
-    }
-}
+read_from_text!(Size);
 
 impl Serialize for Size {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

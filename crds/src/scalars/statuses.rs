@@ -5,9 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::IntOrString;
+use serde::{Serialize, Serializer};
 
 /// A status from 100 to 599 or a range of them, both ends included, written as a number (`503`) or a string
 /// (`"500-599"`).
@@ -73,11 +71,7 @@ impl fmt::Display for Statuses {
     }
 }
 
-impl<'de> Deserialize<'de> for Statuses {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IntOrString::deserialize(deserializer)?.into_text().parse().map_err(serde::de::Error::custom)
-    }
-}
+read_from_text!(Statuses);
 
 impl Serialize for Statuses {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
