@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use sluicegate_controller::config::Config;
 use sluicegate_controller::kubernetes;
 use sluicegate_controller::run::{Place, run};
+use sluicegate_proxy::observe::admin::for_this_machine;
 
 use crate::arguments::Controller;
 use crate::descriptors;
@@ -26,7 +27,7 @@ pub(crate) fn controller(arguments: &Controller) -> anyhow::Result<ExitCode> {
     on_control_runtime(async move {
         let mut signals = Signals::new()?;
         let client = kubernetes::client().await?;
-        run(client, config, place, signals.next()).await?;
+        run(client, config, place, for_this_machine, signals.next()).await?;
         Ok(ExitCode::SUCCESS)
     })
 }

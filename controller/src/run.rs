@@ -67,11 +67,18 @@ pub enum RunError {
     Ended(Option<JoinError>),
 }
 
-/// Runs a controller until `stop` is done. Then it gives up its lease, if it leads, and ends.
+/// Runs a controller until `stop` is done. Then it gives up its lease, if it leads, and ends. `shielded` wraps the admin
+/// endpoints, so that they answer as those of a proxy do: this machine and no page in a browser.
 ///
 /// # Errors
 /// Before it has started, and where one of its parts ends for good. Whatever else fails is tried again for ever.
-pub async fn run(client: Client, config: Config, place: Place, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn run(
+    client: Client,
+    config: Config,
+    place: Place,
+    shielded: impl FnOnce(Router) -> Router,
+    stop: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     let host = if place.address.contains(':') { format!("[{}]", place.address) } else { place.address.clone() };
     let identity = Identity { pod: place.pod.clone(), address: format!("{host}:{}", config.channel.address.port()) };
     let leases = ClusterLease::new(client.clone(), &place.namespace, &config.lease.name);
@@ -82,7 +89,7 @@ pub async fn run(client: Client, config: Config, place: Place, stop: impl Future
 
     let mut tasks = JoinSet::new();
     let admin = bind(config.admin.address, "the admin endpoints").await?;
-    tasks.spawn(serve(admin, observe::admin(observed.clone())));
+    tasks.spawn(serve(admin, shielded(observe::admin(observed.clone()))));
     let shown = bind(config.observe.address, "the observe endpoints").await?;
     tasks.spawn(serve(shown, observe::observe(observed.clone())));
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use sluicegate_tests::kubernetes::{Cluster, Installation};
-use sluicegate_tests::{Origin, until};
+use sluicegate_tests::{Client, Origin, until};
 
 const SECRET: &str = "planted-3f9c-credential";
 const NEXT: &str = "planted-77a1-credential";
@@ -84,4 +84,16 @@ fn a_credential_shows_nowhere_but_at_its_target() {
     // It is kept for the next start where nobody else may read.
     let saved = std::fs::metadata(&proxy.saved_table).expect("the table was saved");
     assert_eq!(saved.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn what_a_controller_shows_is_for_this_machine_and_no_page_in_a_browser() {
+    let installation = Installation::new(Cluster::shared());
+    let controller = installation.controller("controller-1");
+    let asked = |host: &str| {
+        let request = format!("GET /table HTTP/1.1\r\nhost: {host}\r\n\r\n");
+        Client::connect(controller.admin).ask(request).status()
+    };
+    assert_eq!(asked(&controller.admin.to_string()), 200);
+    assert_eq!(asked("rebound.example"), 421);
 }
