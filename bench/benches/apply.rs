@@ -58,16 +58,7 @@ fn rule(shape: Shape, number: usize) -> Route {
         }
         Shape::OwnHosts | Shape::OneHost | Shape::NoHost => Vec::new(),
     };
-    let wanted = Match {
-        path: PathMatch::Prefix(path),
-        methods: Vec::new(),
-        headers,
-        query: Vec::new(),
-        content_length: None,
-        models: Vec::new(),
-        user_tiers: Vec::new(),
-        user_segments: Vec::new(),
-    };
+    let wanted = Match { headers, ..Match::new(PathMatch::Prefix(path)) };
     let backend = Backend::Pool(key("upstream", number % UPSTREAMS));
     Route { created: i64::try_from(number).unwrap(), hostnames, ..Route::new(vec![wanted], backend) }
 }

@@ -47,7 +47,7 @@ const SHAPES: [Shape; 14] = [
     },
     Shape {
         name: "exact-paths",
-        rule: |n| route(on(PathMatch::Exact(format!("/v1/svc{n}/users")))),
+        rule: |n| route(Match::new(PathMatch::Exact(format!("/v1/svc{n}/users")))),
         request: |n| get(&format!("/v1/svc{n}/users")),
     },
     Shape {
@@ -57,22 +57,22 @@ const SHAPES: [Shape; 14] = [
     },
     Shape {
         name: "globs",
-        rule: |n| route(on(PathMatch::Glob(format!("/v1/svc{n}/*/items/*")))),
+        rule: |n| route(Match::new(PathMatch::Glob(format!("/v1/svc{n}/*/items/*")))),
         request: |n| get(&format!("/v1/svc{n}/7/items/a/b")),
     },
     Shape {
         name: "globs-with-one-beginning",
-        rule: |n| route(on(PathMatch::Glob(format!("/v1/*/svc{n}/*")))),
+        rule: |n| route(Match::new(PathMatch::Glob(format!("/v1/*/svc{n}/*")))),
         request: |n| get(&format!("/v1/7/svc{n}/a/b")),
     },
     Shape {
         name: "regexes",
-        rule: |n| route(on(PathMatch::RegularExpression(format!("/v1/svc{n}/[0-9]+/items(/.*)?")))),
+        rule: |n| route(Match::new(PathMatch::RegularExpression(format!("/v1/svc{n}/[0-9]+/items(/.*)?")))),
         request: |n| get(&format!("/v1/svc{n}/77/items/a")),
     },
     Shape {
         name: "regexes-with-one-beginning",
-        rule: |n| route(on(PathMatch::RegularExpression(format!("/v1/[a-z]+/svc{n}(/.*)?")))),
+        rule: |n| route(Match::new(PathMatch::RegularExpression(format!("/v1/[a-z]+/svc{n}(/.*)?")))),
         request: |n| get(&format!("/v1/abc/svc{n}/a")),
     },
     Shape {
@@ -114,21 +114,8 @@ fn route(match_: Match) -> Route {
     Route::new(vec![match_], Backend::Pool(ObjectKey::new("default", "pool")))
 }
 
-fn on(path: PathMatch) -> Match {
-    Match {
-        path,
-        methods: Vec::new(),
-        headers: Vec::new(),
-        query: Vec::new(),
-        content_length: None,
-        models: Vec::new(),
-        user_tiers: Vec::new(),
-        user_segments: Vec::new(),
-    }
-}
-
 fn prefix(path: &str) -> Match {
-    on(PathMatch::Prefix(path.into()))
+    Match::new(PathMatch::Prefix(path.into()))
 }
 
 fn exact(name: &str, value: usize) -> ValueMatch {

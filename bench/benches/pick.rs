@@ -17,8 +17,7 @@ use sluicegate_proxy::health::Outcome;
 use sluicegate_proxy::pick::{Balancer, MemberIndex};
 use sluicegate_proxy::request::{IdentityHeaders, RequestView};
 use sluicegate_table::{
-    Affinity, Algorithm, BreakerScope, CircuitBreaker, Level, Member, ObjectKey, PassiveCheck, Pool, Protocol,
-    StatusRange, Target, Weight,
+    Affinity, Algorithm, CircuitBreaker, Level, Member, ObjectKey, PassiveCheck, Pool, Protocol, Target, Weight,
 };
 
 const SIZES: [u32; 3] = [3, 100, 1000];
@@ -181,8 +180,9 @@ fn judged(criterion: &mut Criterion) {
         for guarded in [false, true] {
             let mut pool = pool(Algorithm::WeightedRoundRobin, size, None);
             if guarded {
-                pool.health_checks.passive = Some(passive());
-                pool.circuit_breaker = Some(breaker());
+                pool.health_checks.passive = Some(PassiveCheck::default());
+                let breaker = CircuitBreaker { minimum_success_percent: Some(95), ..CircuitBreaker::default() };
+                pool.circuit_breaker = Some(breaker);
             }
             let targets = targets(&pool);
             let loads: Vec<Arc<Load>> =
@@ -203,32 +203,6 @@ fn judged(criterion: &mut Criterion) {
         }
     }
     group.finish();
-}
-
-fn passive() -> PassiveCheck {
-    PassiveCheck {
-        threshold: 3,
-        interval: Duration::from_mins(1),
-        statuses: vec![StatusRange { from: 500, to: 599 }],
-        max_ejected_percent: 50,
-        recovery: Duration::from_secs(30),
-    }
-}
-
-fn breaker() -> CircuitBreaker {
-    CircuitBreaker {
-        failure_threshold: 5,
-        minimum_success_percent: Some(95),
-        window: Duration::from_mins(1),
-        minimum_requests: 20,
-        success_threshold: 3,
-        timeout: Duration::from_secs(30),
-        open_duration: Duration::from_mins(1),
-        probes: 3,
-        successes: 2,
-        scope: BreakerScope::Endpoint,
-        fallback: None,
-    }
 }
 
 /// What a new version of a pool costs the thread that receives it.

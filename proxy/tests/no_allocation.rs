@@ -14,8 +14,8 @@ use sluicegate_proxy::matching::{Found, Matcher, normalise};
 use sluicegate_proxy::pick::Balancer;
 use sluicegate_proxy::request::{BodyFacts, IdentityHeaders, RequestView};
 use sluicegate_table::{
-    Affinity, Algorithm, Backend, Hostname, Level, Match, Member, ObjectKey, PathMatch, Pool, Protocol, Route, Target,
-    ValueMatch, ValueTest, Weight,
+    Affinity, Algorithm, Backend, CircuitBreaker, Hostname, Level, Match, Member, ObjectKey, PassiveCheck, PathMatch,
+    Pool, Protocol, Route, Target, ValueMatch, ValueTest, Weight,
 };
 
 const RULES: usize = 1_000;
@@ -24,14 +24,8 @@ const RULES: usize = 1_000;
 fn route(number: usize) -> Route {
     let test = |name: &str, test: ValueTest| vec![ValueMatch { name: name.into(), test }];
     let mut wanted = Match {
-        path: PathMatch::Prefix(format!("/v1/service-{number}")),
         methods: vec!["GET".into(), "POST".into()],
-        headers: Vec::new(),
-        query: Vec::new(),
-        content_length: None,
-        models: Vec::new(),
-        user_tiers: Vec::new(),
-        user_segments: Vec::new(),
+        ..Match::new(PathMatch::Prefix(format!("/v1/service-{number}")))
     };
     match number % 6 {
         0 => wanted.path = PathMatch::Exact(format!("/v1/service-{number}/users/7")),
@@ -125,19 +119,11 @@ fn target(number: u64, addresses: u8) -> Arc<TargetRuntime> {
     Arc::new(TargetRuntime { target: Arc::clone(&target), addresses: None, endpoints })
 }
 
-/// Has everything set that real answers are judged by.
+/// Has everything set that real answers are judged by, and what holds a part of the share back.
 fn guard(pool: &mut Pool) {
-    let settings = serde_json::json!({
-        "threshold": 3, "interval": { "secs": 60, "nanos": 0 }, "statuses": [{ "from": 500, "to": 599 }],
-        "maxEjectedPercent": 50, "recovery": { "secs": 30, "nanos": 0 },
-    });
-    pool.health_checks.passive = Some(serde_json::from_value(settings).unwrap());
-    let settings = serde_json::json!({
-        "failureThreshold": 5, "minimumSuccessPercent": 95, "window": { "secs": 60, "nanos": 0 }, "minimumRequests": 20,
-        "successThreshold": 3, "timeout": { "secs": 30, "nanos": 0 }, "openDuration": { "secs": 60, "nanos": 0 },
-        "probes": 3, "successes": 2, "scope": "Endpoint",
-    });
-    pool.circuit_breaker = Some(serde_json::from_value(settings).unwrap());
+    pool.health_checks.passive = Some(PassiveCheck::default());
+    pool.circuit_breaker = Some(CircuitBreaker { minimum_success_percent: Some(95), ..CircuitBreaker::default() });
+    pool.slow_start = Some(Duration::from_secs(30));
 }
 
 #[test]
@@ -158,7 +144,7 @@ fn a_pick_and_its_good_judgement_allocate_nothing() {
         Some(Affinity::Conversation { header: None }),
         Some(Affinity::Cookie { name: "sticky".into(), ttl: None }),
     ];
-    let sizes = |algorithm| [(algorithm, 3, 1), (algorithm, 100, 1), (algorithm, 3, 4)];
+    let sizes = |algorithm| [(algorithm, 3, 1), (algorithm, 100, 1), (algorithm, 1_000, 1), (algorithm, 3, 4)];
     for (algorithm, members, addresses) in algorithms.into_iter().flat_map(sizes) {
         for (affinity, guarded) in affinities.iter().flat_map(|affinity| [(affinity, false), (affinity, true)]) {
             let targets: Vec<Option<Arc<TargetRuntime>>> =

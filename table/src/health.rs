@@ -118,6 +118,19 @@ impl PassiveCheck {
     pub const LONGEST: u32 = 10;
 }
 
+impl Default for PassiveCheck {
+    /// The defaults of `healthChecks.passive`, field by field.
+    fn default() -> Self {
+        Self {
+            threshold: 3,
+            interval: Duration::from_mins(1),
+            statuses: vec![StatusRange { from: 500, to: 599 }, StatusRange { from: 429, to: 429 }],
+            max_ejected_percent: 50,
+            recovery: Duration::from_secs(30),
+        }
+    }
+}
+
 /// A circuit breaker.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -146,6 +159,25 @@ pub struct CircuitBreaker {
     /// What callers get while nothing else is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
+}
+
+impl Default for CircuitBreaker {
+    /// The defaults of `circuitBreaker`, field by field.
+    fn default() -> Self {
+        Self {
+            failure_threshold: 5,
+            minimum_success_percent: None,
+            window: Duration::from_secs(10),
+            minimum_requests: 20,
+            success_threshold: 3,
+            timeout: Duration::from_secs(30),
+            open_duration: Duration::from_mins(1),
+            probes: 3,
+            successes: 2,
+            scope: BreakerScope::Endpoint,
+            fallback: None,
+        }
+    }
 }
 
 /// What a circuit breaker guards.

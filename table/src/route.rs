@@ -103,6 +103,22 @@ pub struct Match {
     pub user_segments: Vec<String>,
 }
 
+impl Match {
+    /// The condition on the path alone.
+    pub fn new(path: PathMatch) -> Self {
+        Self {
+            path,
+            methods: Vec::new(),
+            headers: Vec::new(),
+            query: Vec::new(),
+            content_length: None,
+            models: Vec::new(),
+            user_tiers: Vec::new(),
+            user_segments: Vec::new(),
+        }
+    }
+}
+
 /// A path condition. Values begin with `/`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum PathMatch {

@@ -2,7 +2,8 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 
 use serde_json::{Value, json};
-use sluicegate_table::Connections;
+use sluicegate_crds::{breaker, health};
+use sluicegate_table::{CircuitBreaker, Connections, PassiveCheck};
 use sluicegate_tests::fields::every_field_is_exercised;
 use sluicegate_tests::layout::Tree;
 
@@ -34,4 +35,23 @@ fn defaults_of_connections_are_the_tables() {
     let described = fields["idleTimeout"]["description"].as_str().unwrap_or_default();
     assert_eq!(fields["idleTimeout"]["default"], Value::Null);
     assert!(described.contains(&format!("Left out: {}.", seconds(idle_timeout))), "{described}");
+}
+
+/// What `{}` means to the schema is what the table has by default. What the schema leaves open, compile takes from the table.
+#[test]
+fn defaults_of_breakers_and_passive_checks_are_the_tables() {
+    let written: breaker::CircuitBreaker = serde_json::from_value(json!({})).expect("all of it has defaults");
+    let table = CircuitBreaker::default();
+    assert_eq!(
+        (written.failure_threshold, written.success_threshold, written.timeout.get(), written.open_duration.get()),
+        (table.failure_threshold, table.success_threshold, table.timeout, table.open_duration)
+    );
+    let written: health::PassiveCheck = serde_json::from_value(json!({})).expect("all of it has defaults");
+    let table = PassiveCheck::default();
+    assert_eq!(
+        (written.threshold, written.interval.get(), written.max_ejected_percent, written.recovery.get()),
+        (table.threshold, table.interval, table.max_ejected_percent, table.recovery)
+    );
+    let statuses: Vec<_> = written.statuses.iter().map(|range| range.bounds()).collect();
+    assert_eq!(statuses, table.statuses.iter().map(|range| (range.from, range.to)).collect::<Vec<_>>());
 }

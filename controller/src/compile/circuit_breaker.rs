@@ -1,7 +1,5 @@
 //! The circuit breaker of an Upstream, and what callers get while it leaves no target.
 
-use std::time::Duration;
-
 use http::HeaderValue;
 use sluicegate_crds::breaker as crd;
 use sluicegate_crds::scalars::Duration as Written;
@@ -11,14 +9,6 @@ use super::faults::{Checked, Fault, Problems};
 use super::numbers::{above_zero, percentage};
 use super::references::Scope;
 use crate::problem::FieldPath;
-
-/// The window, and the requests that it needs, where nothing is written.
-const WINDOW: Duration = Duration::from_secs(10);
-const MINIMUM_REQUESTS: u32 = 20;
-
-/// A round where nothing is written.
-const PROBES: u32 = 3;
-const SUCCESSES: u32 = 2;
 
 /// The `Content-Type` of a fixed answer that names none.
 const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
@@ -32,9 +22,10 @@ pub(super) fn circuit_breaker(
     field: &FieldPath,
     problems: &mut Problems,
 ) -> Option<CircuitBreaker> {
+    let defaults = CircuitBreaker::default();
     let mut count = |name: &str, number: u32| problems.check(&field.key(name), above_zero(number, COUNT));
     let failure_threshold = count("failureThreshold", written.failure_threshold);
-    let minimum_requests = count("minimumRequests", written.minimum_requests.unwrap_or(MINIMUM_REQUESTS));
+    let minimum_requests = count("minimumRequests", written.minimum_requests.unwrap_or(defaults.minimum_requests));
     let success_threshold = count("successThreshold", written.success_threshold);
     let minimum_success_percent = match written.minimum_success_percent {
         None => {
@@ -48,7 +39,7 @@ pub(super) fn circuit_breaker(
         }
         Some(percent) => problems.check(&field.key("minimumSuccessPercent"), percentage(percent)),
     };
-    let half_open = half_open(written.half_open.as_ref(), &field.key("halfOpen"), problems);
+    let half_open = half_open(written.half_open.as_ref(), &defaults, &field.key("halfOpen"), problems);
     let fallback = match &written.fallback {
         None => None,
         Some(written) => Some(fallback(written, scope, &field.key("fallback"), problems)?),
@@ -57,7 +48,7 @@ pub(super) fn circuit_breaker(
     Some(CircuitBreaker {
         failure_threshold: failure_threshold?,
         minimum_success_percent,
-        window: written.window.map_or(WINDOW, Written::get),
+        window: written.window.map_or(defaults.window, Written::get),
         minimum_requests: minimum_requests?,
         success_threshold: success_threshold?,
         timeout: written.timeout.get(),
@@ -84,10 +75,15 @@ fn share_is_needed(written: &crd::CircuitBreaker, field: &FieldPath, problems: &
 }
 
 /// Probes of a round and the successes that it needs.
-fn half_open(written: Option<&crd::HalfOpen>, field: &FieldPath, problems: &mut Problems) -> Option<(u32, u32)> {
-    let Some(written) = written else { return Some((PROBES, SUCCESSES)) };
+fn half_open(
+    written: Option<&crd::HalfOpen>,
+    defaults: &CircuitBreaker,
+    field: &FieldPath,
+    problems: &mut Problems,
+) -> Option<(u32, u32)> {
+    let Some(written) = written else { return Some((defaults.probes, defaults.successes)) };
     let probes = problems.check(&field.key("probes"), above_zero(written.probes, COUNT))?;
-    let successes = written.successes.unwrap_or(SUCCESSES.min(probes));
+    let successes = written.successes.unwrap_or(defaults.successes.min(probes));
     let successes = problems.check(&field.key("successes"), above_zero(successes, COUNT))?;
     if successes > probes {
         let message = format!("{successes} successes are more than the {probes} probes of a round: none could pass");

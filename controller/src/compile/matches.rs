@@ -12,16 +12,7 @@ use crate::problem::FieldPath;
 
 /// The match that takes every path.
 pub(super) fn everything() -> Match {
-    Match {
-        path: PathMatch::Prefix("/".to_owned()),
-        methods: Vec::new(),
-        headers: Vec::new(),
-        query: Vec::new(),
-        content_length: None,
-        models: Vec::new(),
-        user_tiers: Vec::new(),
-        user_segments: Vec::new(),
-    }
+    Match::new(PathMatch::Prefix("/".to_owned()))
 }
 
 /// A match in normal form; `None` if the object is refused.

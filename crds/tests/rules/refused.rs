@@ -1,7 +1,9 @@
 //! What rules refuse.
 
 /// Kind, change of the minimal spec, the field that the answer names (below `spec`), and a part of its message.
-pub(crate) const REFUSED: &[(&str, &str, &str, &str)] = &[
+pub(crate) type Refused = (&'static str, &'static str, &'static str, &'static str);
+
+const REFUSED: &[Refused] = &[
     // Upstream
     (
         "Upstream",
@@ -26,56 +28,6 @@ pub(crate) const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("Upstream", "{connections: {connectTimeout: 0s}}", "connections.connectTimeout", "above zero"),
     ("Upstream", "{connections: {idleTimeout: 0s}}", "connections.idleTimeout", "above zero"),
     ("Upstream", "{egressProxy: {host: \"http://squid\", port: 3128}}", "egressProxy.host", "without scheme"),
-    ("Upstream", "{healthChecks: {}}", "healthChecks", "active, passive or both"),
-    (
-        "Upstream",
-        "{healthChecks: {active: {timeout: 16s}}}",
-        "healthChecks.active.timeout",
-        "timeout is above interval",
-    ),
-    (
-        "Upstream",
-        "{healthChecks: {active: {interval: 1s, timeout: 1s1ms}}}",
-        "healthChecks.active.timeout",
-        "timeout is above interval",
-    ),
-    (
-        "Upstream",
-        "{healthChecks: {active: {type: TCP, path: /health}}}",
-        "healthChecks.active.type",
-        "belong to type HTTP",
-    ),
-    ("Upstream", "{healthChecks: {active: {service: a.B}}}", "healthChecks.active.service", "belongs to type GRPC"),
-    ("Upstream", "{healthChecks: {active: {path: health}}}", "healthChecks.active.path", "must begin with /"),
-    ("Upstream", "{healthChecks: {active: {path: \"/a#b\"}}}", "healthChecks.active.path", "without #"),
-    ("Upstream", "{healthChecks: {active: {method: get}}}", "healthChecks.active.method", "capital letters"),
-    ("Upstream", "{healthChecks: {active: {method: CONNECT}}}", "healthChecks.active.method", "a tunnel"),
-    ("Upstream", "{healthChecks: {active: {host: \"http://a\"}}}", "healthChecks.active.host", "must be a host name"),
-    (
-        "Upstream",
-        "{healthChecks: {active: {headers: {\"X Y\": a}}}}",
-        "healthChecks.active.headers",
-        "header names consist of",
-    ),
-    (
-        "Upstream",
-        "{healthChecks: {active: {headers: {Host: a}}}}",
-        "healthChecks.active.headers",
-        "cannot be written: Connection",
-    ),
-    (
-        "Upstream",
-        "{healthChecks: {active: {headers: {X-A: a, x-a: b}}}}",
-        "healthChecks.active.headers",
-        "stands here twice",
-    ),
-    (
-        "Upstream",
-        "{healthChecks: {active: {expectedStatuses: [\"299-200\"]}}}",
-        "healthChecks.active.expectedStatuses[0]",
-        "the range is empty",
-    ),
-    ("Upstream", "{healthChecks: {active: {interval: 0s}}}", "healthChecks.active.interval", "above zero"),
     (
         "Upstream",
         "{circuitBreaker: {window: 10s}}",
@@ -159,51 +111,6 @@ pub(crate) const REFUSED: &[(&str, &str, &str, &str)] = &[
         "credentials.header",
         "belongs to the connection or the framing",
     ),
-    ("Target", "{healthChecks: {}}", "healthChecks", "active, passive or both"),
-    ("Target", "{healthChecks: {active: {timeout: 16s}}}", "healthChecks.active.timeout", "timeout is above interval"),
-    (
-        "Target",
-        "{healthChecks: {active: {interval: 1s, timeout: 1s1ms}}}",
-        "healthChecks.active.timeout",
-        "timeout is above interval",
-    ),
-    (
-        "Target",
-        "{healthChecks: {active: {type: TCP, path: /health}}}",
-        "healthChecks.active.type",
-        "belong to type HTTP",
-    ),
-    ("Target", "{healthChecks: {active: {service: a.B}}}", "healthChecks.active.service", "belongs to type GRPC"),
-    ("Target", "{healthChecks: {active: {path: health}}}", "healthChecks.active.path", "must begin with /"),
-    ("Target", "{healthChecks: {active: {path: \"/a#b\"}}}", "healthChecks.active.path", "without #"),
-    ("Target", "{healthChecks: {active: {method: get}}}", "healthChecks.active.method", "capital letters"),
-    ("Target", "{healthChecks: {active: {method: CONNECT}}}", "healthChecks.active.method", "a tunnel"),
-    ("Target", "{healthChecks: {active: {host: \"http://a\"}}}", "healthChecks.active.host", "must be a host name"),
-    (
-        "Target",
-        "{healthChecks: {active: {headers: {\"X Y\": a}}}}",
-        "healthChecks.active.headers",
-        "header names consist of",
-    ),
-    (
-        "Target",
-        "{healthChecks: {active: {headers: {Host: a}}}}",
-        "healthChecks.active.headers",
-        "cannot be written: Connection",
-    ),
-    (
-        "Target",
-        "{healthChecks: {active: {headers: {X-A: a, x-a: b}}}}",
-        "healthChecks.active.headers",
-        "stands here twice",
-    ),
-    (
-        "Target",
-        "{healthChecks: {active: {expectedStatuses: [\"299-200\"]}}}",
-        "healthChecks.active.expectedStatuses[0]",
-        "the range is empty",
-    ),
-    ("Target", "{healthChecks: {active: {interval: 0s}}}", "healthChecks.active.interval", "above zero"),
     // Rule
     ("Rule", "{upstream: null}", "", "exactly one of upstream and targets"),
     ("Rule", "{targets: [{url: \"http://a\"}]}", "", "exactly one of upstream and targets"),
@@ -296,3 +203,38 @@ pub(crate) const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("Rule", "{retry: {exclude: {paths: [\"/a/../b\"]}}}", "retry.exclude.paths[0]", "no . and .. elements"),
     ("Rule", "{retry: {exclude: {paths: [\"/a/**\"]}}}", "retry.exclude.paths[0]", "only * is special"),
 ];
+
+/// The same of what Upstreams and Targets have in common: change, field, message.
+const REFUSED_OF_BOTH: &[(&str, &str, &str)] = &[
+    ("{healthChecks: {}}", "healthChecks", "active, passive or both"),
+    ("{healthChecks: {active: {timeout: 16s}}}", "healthChecks.active.timeout", "timeout is above interval"),
+    (
+        "{healthChecks: {active: {interval: 1s, timeout: 1s1ms}}}",
+        "healthChecks.active.timeout",
+        "timeout is above interval",
+    ),
+    ("{healthChecks: {active: {type: TCP, path: /health}}}", "healthChecks.active.type", "belong to type HTTP"),
+    ("{healthChecks: {active: {service: a.B}}}", "healthChecks.active.service", "belongs to type GRPC"),
+    ("{healthChecks: {active: {path: health}}}", "healthChecks.active.path", "must begin with /"),
+    ("{healthChecks: {active: {path: \"/a#b\"}}}", "healthChecks.active.path", "without #"),
+    ("{healthChecks: {active: {method: get}}}", "healthChecks.active.method", "capital letters"),
+    ("{healthChecks: {active: {method: CONNECT}}}", "healthChecks.active.method", "a tunnel"),
+    ("{healthChecks: {active: {host: \"http://a\"}}}", "healthChecks.active.host", "must be a host name"),
+    ("{healthChecks: {active: {headers: {\"X Y\": a}}}}", "healthChecks.active.headers", "header names consist of"),
+    ("{healthChecks: {active: {headers: {Host: a}}}}", "healthChecks.active.headers", "cannot be written: Connection"),
+    ("{healthChecks: {active: {headers: {X-A: a, x-a: b}}}}", "healthChecks.active.headers", "stands here twice"),
+    (
+        "{healthChecks: {active: {expectedStatuses: [\"299-200\"]}}}",
+        "healthChecks.active.expectedStatuses[0]",
+        "the range is empty",
+    ),
+    ("{healthChecks: {active: {interval: 0s}}}", "healthChecks.active.interval", "above zero"),
+];
+
+/// All rows.
+pub(crate) fn refused() -> impl Iterator<Item = Refused> {
+    let of_both = ["Upstream", "Target"]
+        .into_iter()
+        .flat_map(|kind| REFUSED_OF_BOTH.iter().map(move |(change, field, message)| (kind, *change, *field, *message)));
+    REFUSED.iter().copied().chain(of_both)
+}

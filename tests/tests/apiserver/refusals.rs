@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::{fs, iter};
 
 use accepted::ACCEPTED;
-use refused::REFUSED;
+use refused::{Refused, refused};
 use serde_json::{Value, json};
 use sluicegate_controller::source::folder::{Finding, Reader};
 use sluicegate_tests::kubernetes::{Cluster, Namespace};
@@ -139,13 +139,14 @@ fn what_is_right_is_accepted_by_both() {
 #[test]
 fn what_breaks_a_rule_is_refused_by_both_in_the_same_words() {
     let namespace = Cluster::shared().namespace();
-    let manifests = manifests(REFUSED.iter().map(|(kind, change, ..)| (*kind, *change)));
+    let rows: Vec<Refused> = refused().collect();
+    let manifests = manifests(rows.iter().map(|(kind, change, ..)| (*kind, *change)));
     let refusals = refused_by_server(&namespace, &manifests);
     assert_eq!(refusals, refused_by_folder(&manifests));
-    assert_eq!(refusals.len(), REFUSED.len());
+    assert_eq!(refusals.len(), rows.len());
     for (name, field, message) in refusals {
         let row: usize = name.trim_start_matches("row-").parse().unwrap();
-        let (kind, change, expected_field, expected_message) = REFUSED[row];
+        let (kind, change, expected_field, expected_message) = rows[row];
         assert_eq!(field, format!("spec.{expected_field}").trim_end_matches('.'), "{kind} {change}");
         assert!(message.contains(expected_message), "{kind} {change}: {message}");
     }

@@ -227,17 +227,7 @@ pub(crate) async fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>)
 /// A route for a path.
 pub(crate) fn route(path: &str) -> Arc<Route> {
     let path = PathMatch::Exact(path.to_owned());
-    let matching = Match {
-        path,
-        methods: Vec::new(),
-        headers: Vec::new(),
-        query: Vec::new(),
-        content_length: None,
-        models: Vec::new(),
-        user_tiers: Vec::new(),
-        user_segments: Vec::new(),
-    };
-    Arc::new(Route { buffer_size: 0, ..Route::new(vec![matching], Backend::Pool(key("pool"))) })
+    Arc::new(Route { buffer_size: 0, ..Route::new(vec![Match::new(path)], Backend::Pool(key("pool"))) })
 }
 
 /// A pool without members.

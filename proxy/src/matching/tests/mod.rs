@@ -99,16 +99,7 @@ pub(super) fn on(path: &str) -> Match {
         _ if path.contains('*') => PathMatch::Glob(path.into()),
         _ => PathMatch::Prefix(path.into()),
     };
-    Match {
-        path,
-        methods: Vec::new(),
-        headers: Vec::new(),
-        query: Vec::new(),
-        content_length: None,
-        models: Vec::new(),
-        user_tiers: Vec::new(),
-        user_segments: Vec::new(),
-    }
+    Match::new(path)
 }
 
 pub(super) fn texts(list: &[&str]) -> Vec<String> {
