@@ -195,9 +195,25 @@ fn a_refused_request_is_the_last_of_its_connection_whatever_was_pipelined() {
         .concat(),
     );
     assert_eq!(client.answer().text(), "/first ");
-    assert_eq!(client.answer().status(), 400);
+    let refused = client.answer();
+    assert_eq!((refused.status(), refused.reason().as_deref()), (400, Some("invalid-request")));
     client.ends();
     assert_eq!(rig.origin.request().target(), "/first");
+}
+
+#[test]
+fn the_length_of_one_request_says_nothing_about_the_next_one() {
+    let rig = Rig::new();
+    let mut client = rig.gate.client();
+    client.try_send(
+        [
+            b"POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc".as_slice(),
+            b"POST /chunks HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ndef\r\n0\r\n\r\n",
+        ]
+        .concat(),
+    );
+    assert_eq!(client.answer().text(), "/length abc");
+    assert_eq!(client.answer().text(), "/chunks def");
 }
 
 #[test]

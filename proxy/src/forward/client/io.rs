@@ -28,6 +28,8 @@ pub(super) struct ClientIo {
     look: LengthLook,
     /// HTTP/2 is framed by h2, whose bytes mean nothing here.
     http1: bool,
+    /// All that was written has gone out, and no exchange was under way then: what is written next begins an answer.
+    between: bool,
 }
 
 /// Plain or in TLS.
@@ -43,7 +45,7 @@ impl ClientIo {
         if http1 && !ahead.is_empty() {
             state.head_bytes(look.finds(&ahead));
         }
-        Self { stream, state: Arc::clone(state), ahead, own: Bytes::new(), look, http1 }
+        Self { stream, state: Arc::clone(state), ahead, own: Bytes::new(), look, http1, between: true }
     }
 
     /// Writes what is left of our own answer, and what was interjected.
@@ -134,7 +136,7 @@ impl AsyncWrite for ClientIo {
         let this = &mut *self;
         ready!(this.poll_own(cx))?;
         if this.http1
-            && this.state.phase() == Phase::Head
+            && std::mem::replace(&mut this.between, false)
             && let Some(reason) = refused_by_parser(bytes)
         {
             this.own = raw_http1(reason);
@@ -155,6 +157,7 @@ impl AsyncWrite for ClientIo {
             Best::One(bytes) => Pin::new(this).poll_write(cx, bytes),
             Best::All(slices) => {
                 ready!(this.poll_own(cx))?;
+                this.between = false;
                 let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
                 this.note_write(&result);
                 result
@@ -167,8 +170,11 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_own(cx))?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let this = &mut *self;
+        ready!(this.poll_own(cx))?;
+        // hyper flushes once it has nothing left to write.
+        this.between = this.state.phase() != Phase::Busy;
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

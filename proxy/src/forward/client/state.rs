@@ -102,8 +102,8 @@ impl ConnectionState {
     pub(crate) fn head_bytes(&self, has_content_length: bool) {
         if self.phase() == Phase::Idle {
             self.enter(Phase::Head);
-            self.saw_content_length.store(has_content_length, Ordering::Relaxed);
-        } else if has_content_length {
+        }
+        if has_content_length {
             self.saw_content_length.store(true, Ordering::Relaxed);
         }
         self.any_bytes.store(true, Ordering::Relaxed);
@@ -198,6 +198,8 @@ impl ConnectionState {
         let streams = self.streams.load(Ordering::Relaxed).saturating_sub(1);
         self.streams.store(streams, Ordering::Relaxed);
         if streams == 0 {
+            // The next head may be in hyper's buffer already: what was seen of this one says nothing about that.
+            self.saw_content_length.store(false, Ordering::Relaxed);
             self.enter(Phase::Idle);
         }
     }

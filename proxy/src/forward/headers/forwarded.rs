@@ -5,8 +5,8 @@
 //! values of a connection are built once, so that a request costs a handful of inserts and no formatting.
 //!
 //! `Forwarded` (RFC 7239) is written where a trusted peer has written it, and everywhere with `forwardedHeader: true`;
-//! the `X-Forwarded-…` fields are what targets read. `Via` goes on requests only: a gateway must send it there and need
-//! not in answers (RFC 9110, 7.6.3).
+//! the `X-Forwarded-…` fields are what targets read. `Via` goes on every request, as it must (RFC 9110, 7.6.3); answers
+//! get theirs in `exchange::finish`.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
