@@ -129,6 +129,14 @@ impl EndpointHealth {
         }
     }
 
+    /// A success that was counted for the circuit breaker's window was none after all. One that a failure has had counted
+    /// since stays.
+    pub(crate) fn discount(&self) {
+        let one_less = |succeeded: u64| succeeded.checked_sub(1);
+        // Where none is left there is nothing to take back.
+        let _ = self.rest.succeeded.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+    }
+
     /// The success of this number was none after all.
     pub(crate) fn take_back(&self, number: u32) {
         if number != 0 {

@@ -1,6 +1,6 @@
 //! What an attempt's outcome means: to passive checks by their settings, to circuit breakers always the same.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -51,7 +51,7 @@ impl Outcome {
 
 /// What was judged of an attempt so far.
 #[derive(Debug, Default)]
-pub(crate) struct Judged(AtomicU32);
+pub(crate) struct Judged(AtomicU64);
 
 /// The same, to look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,15 +62,20 @@ pub(crate) struct Judgement {
     pub(crate) passive: bool,
     /// It was a failure to the circuit breaker.
     pub(crate) breaker: bool,
-    /// The number of the success that it was, up to 28 bits; 0: none.
+    /// The number of the success that it was to the endpoint, up to 28 bits; 0: none.
     pub(crate) success: u32,
+    /// The same to the circuit breaker of the pool as a whole.
+    pub(crate) pool_success: u32,
 }
 
 impl Judged {
-    const JUDGED: u32 = 1;
-    const ANSWERED: u32 = 2;
-    const PASSIVE: u32 = 4;
-    const BREAKER: u32 = 8;
+    const JUDGED: u64 = 1;
+    const ANSWERED: u64 = 2;
+    const PASSIVE: u64 = 4;
+    const BREAKER: u64 = 8;
+    /// Where the numbers of successes begin, and how long each is.
+    const SUCCESS: u32 = 4;
+    const NUMBER: u32 = 28;
 
     /// `None`: nothing yet.
     pub(crate) fn get(&self) -> Option<Judgement> {
@@ -79,18 +84,24 @@ impl Judged {
             answered: bits & Self::ANSWERED != 0,
             passive: bits & Self::PASSIVE != 0,
             breaker: bits & Self::BREAKER != 0,
-            success: bits >> 4,
+            success: Self::number(bits >> Self::SUCCESS),
+            pool_success: Self::number(bits >> (Self::SUCCESS + Self::NUMBER)),
         })
     }
 
     pub(crate) fn set(&self, judgement: Judgement) {
-        let mark = |set: bool, mark: u32| if set { mark } else { 0 };
+        let mark = |set: bool, mark: u64| if set { mark } else { 0 };
         let bits = Self::JUDGED
             | mark(judgement.answered, Self::ANSWERED)
             | mark(judgement.passive, Self::PASSIVE)
             | mark(judgement.breaker, Self::BREAKER)
-            | judgement.success << 4;
+            | u64::from(judgement.success) << Self::SUCCESS
+            | u64::from(judgement.pool_success) << (Self::SUCCESS + Self::NUMBER);
         self.0.store(bits, Ordering::Relaxed);
+    }
+
+    fn number(bits: u64) -> u32 {
+        (bits & ((1 << Self::NUMBER) - 1)) as u32
     }
 }
 
@@ -131,9 +142,15 @@ mod tests {
     fn a_judgement_is_kept() {
         let judged = Judged::default();
         assert_eq!(judged.get(), None);
+        let highest = (1 << Judged::NUMBER) - 1;
         for bits in 0..8 {
-            let judgement =
-                Judgement { answered: bits & 1 > 0, passive: bits & 2 > 0, breaker: bits & 4 > 0, success: bits * 77 };
+            let judgement = Judgement {
+                answered: bits & 1 > 0,
+                passive: bits & 2 > 0,
+                breaker: bits & 4 > 0,
+                success: bits * 77,
+                pool_success: highest - bits,
+            };
             judged.set(judgement);
             assert_eq!(judged.get(), Some(judgement));
         }

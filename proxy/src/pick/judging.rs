@@ -87,14 +87,14 @@ impl Judging {
             }
         }
         let verdict = passive.map_or(Verdict::None, |check| outcome.verdict(check));
-        let mut breaker_succeeded = None;
+        let (mut breaker_succeeded, mut pool_success) = (None, 0);
         if let Some(settings) = &self.breaker {
             match (&self.pool_breaker, failed) {
                 (None, true) => health.fail_breaker(settings),
                 (None, false) => breaker_succeeded = Some(settings.minimum_success_percent.is_some()),
                 (Some(pool), true) => pool.fail_breaker(settings),
                 (Some(pool), false) => {
-                    pool.succeed(false, true, settings.minimum_success_percent.is_some());
+                    pool_success = pool.succeed(false, true, settings.minimum_success_percent.is_some());
                 }
             }
         }
@@ -113,21 +113,35 @@ impl Judging {
             passive: verdict == Verdict::Failure,
             breaker: failed,
             success,
+            pool_success,
         });
     }
 
     /// The answer's body broke after its head had been judged: what was a success was none, and the failure counts.
     #[cold]
     fn broken(&self, member: MemberIndex, in_flight: &InFlight, before: Judgement, may_eject: impl FnOnce() -> bool) {
-        in_flight.judged().set(Judgement { answered: false, passive: true, breaker: true, success: 0 });
+        in_flight.judged().set(Judgement {
+            answered: false,
+            passive: true,
+            breaker: true,
+            success: 0,
+            pool_success: 0,
+        });
         let health = in_flight.load().health();
         health.take_back(before.success);
+        if let Some(pool) = &self.pool_breaker {
+            pool.take_back(before.pool_success);
+        }
         if !before.breaker {
             for place in in_flight.probe().into_iter().flat_map(Probe::places) {
                 place.health().take_back_probe(place.phase());
             }
             if let Some(settings) = &self.breaker {
-                self.pool_breaker.as_ref().unwrap_or(health).fail_breaker(settings);
+                let health = self.pool_breaker.as_ref().unwrap_or(health);
+                if settings.minimum_success_percent.is_some() {
+                    health.discount();
+                }
+                health.fail_breaker(settings);
             }
         }
         if let Some(check) = self.passive(member)

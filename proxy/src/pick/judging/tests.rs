@@ -125,6 +125,55 @@ fn an_attempt_is_judged_once_and_its_body_besides() {
     assert_eq!(view(&fixture, 0).ejections, 1);
 }
 
+#[test]
+fn a_broken_body_lengthens_the_row_of_a_breaker_of_either_scope() {
+    for scope in [BreakerScope::Endpoint, BreakerScope::Upstream] {
+        let fixture = guarded(&[100], scope);
+        let balancer = fixture.balancer();
+        let open = || begin(&balancer, &[]).is_err();
+        for failures in 0..breaker().failure_threshold {
+            assert!(!open(), "{scope:?}: after {failures}");
+            let (_, in_flight) = begin(&balancer, &[]).unwrap();
+            balancer.judge(MemberIndex(0), &in_flight, answered(200));
+            balancer.judge(MemberIndex(0), &in_flight, BAD);
+        }
+        assert!(open(), "{scope:?}");
+    }
+}
+
+#[test]
+fn a_broken_body_is_no_success_of_the_window() {
+    for scope in [BreakerScope::Endpoint, BreakerScope::Upstream] {
+        let mut fixture = guarded(&[100], scope);
+        let settings = fixture.pool.circuit_breaker.as_mut().unwrap();
+        (settings.failure_threshold, settings.minimum_success_percent) = (1_000, Some(30));
+        let balancer = fixture.balancer();
+        for attempts in 0..breaker().minimum_requests {
+            let (_, in_flight) = begin(&balancer, &[]).unwrap_or_else(|_| panic!("{scope:?}: open after {attempts}"));
+            balancer.judge(MemberIndex(0), &in_flight, answered(200));
+            balancer.judge(MemberIndex(0), &in_flight, BAD);
+        }
+        assert!(begin(&balancer, &[]).is_err(), "{scope:?}");
+    }
+}
+
+#[test]
+fn a_good_answer_ends_the_row_that_a_broken_body_has_taken_up_again() {
+    for scope in [BreakerScope::Endpoint, BreakerScope::Upstream] {
+        let fixture = guarded(&[100], scope);
+        let balancer = fixture.balancer();
+        for _ in 0..3 {
+            for _ in 1..breaker().failure_threshold {
+                let (_, in_flight) = begin(&balancer, &[]).unwrap();
+                balancer.judge(MemberIndex(0), &in_flight, answered(200));
+                balancer.judge(MemberIndex(0), &in_flight, BAD);
+            }
+            attempt(&balancer, |_| answered(200)).unwrap();
+        }
+        assert!(attempt(&balancer, |_| answered(200)).is_ok(), "{scope:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_that_asks_for_a_rest_gets_it() {
     let fixture = checked();
