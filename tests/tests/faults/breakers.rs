@@ -9,7 +9,7 @@ use sluicegate_tests::manifests::{rule, target, upstream};
 use sluicegate_tests::origin::{answer, ok};
 use sluicegate_tests::{Fault, Faulty, Gate, Origin, Setup, until};
 
-use crate::each_fault::{SLACK, beside_a_steady_one, limited};
+use crate::each_fault::{SLACK, Sees, beside_a_steady_one, limited, seen};
 use crate::ejected::{health, is};
 
 #[test]
@@ -83,4 +83,53 @@ fn half_the_answers_bad_open_a_breaker_that_counts_shares_and_eject_nobody() {
     });
     let took = open.elapsed();
     assert!(took >= Duration::from_millis(400) && took < Duration::from_millis(500) + SLACK, "{took:?}");
+}
+
+/// Asks until the breaker has opened, which is to take exactly `failures` answers that break off.
+fn opens_at_broken_bodies(breaker: &str, failures: usize, reason: Option<&str>) {
+    let faulty = Faulty::start("whole");
+    let breaker = format!("circuitBreaker: {{openDuration: 10m, {breaker}}}");
+    let manifests =
+        [target("faulty", faulty.port(), ""), upstream("faulty", &["faulty"], &breaker), limited("/", "faulty")];
+    let gate = Gate::start(&manifests.concat());
+    faulty.fail(Fault::ResetInBody);
+    for number in 0..failures {
+        assert_eq!(seen(&gate, "/", "whole"), Sees::Cut, "{breaker}: {number}");
+    }
+    let after = seen(&gate, "/", "whole");
+    assert_eq!(after, Sees::Own(503, "circuit-open".to_owned()), "{breaker}");
+    assert_eq!(faulty.requests(), failures, "{breaker}");
+    if let Some(reason) = reason {
+        assert!(is(&gate, "faulty", "Unhealthy", Some(reason)), "{}", health(&gate, "faulty"));
+    }
+}
+
+#[test]
+fn answers_that_break_off_open_a_breaker() {
+    opens_at_broken_bodies("failureThreshold: 3", 3, Some("CircuitOpen"));
+    opens_at_broken_bodies("failureThreshold: 3, scope: Upstream", 3, None);
+    let share = "failureThreshold: 1000, minimumSuccessPercent: 20, minimumRequests: 10";
+    opens_at_broken_bodies(share, 10, Some("CircuitOpen"));
+}
+
+/// One Upstream has the breaker, and requests of another one, which judges nothing itself, find out about its endpoint.
+#[test]
+fn a_probe_whose_answer_breaks_off_opens_the_breaker_again_whichever_upstream_it_is_of() {
+    let faulty = Faulty::start("whole");
+    let breaker = "circuitBreaker: {failureThreshold: 1, openDuration: 300ms, halfOpen: {probes: 1, successes: 1}}";
+    let manifests = [
+        target("faulty", faulty.port(), ""),
+        upstream("guarded", &["faulty"], breaker),
+        upstream("plain", &["faulty"], ""),
+        limited("/guarded", "guarded"),
+        limited("/plain", "plain"),
+    ];
+    let gate = Gate::start(&manifests.concat());
+    faulty.fail(Fault::Status(500, ""));
+    assert_eq!(seen(&gate, "/guarded", ""), Sees::Status(500));
+    let openings = || gate.count("sluicegate_circuit_breaker_openings_total{service=\"default/faulty\"");
+    assert_eq!(openings(), 1);
+    faulty.fail(Fault::ResetInBody);
+    until("a probe is let through", || (seen(&gate, "/plain", "") == Sees::Cut).then_some(()));
+    until("it has opened again", || (openings() == 2).then_some(()));
 }

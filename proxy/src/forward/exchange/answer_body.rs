@@ -113,7 +113,7 @@ impl AnswerBody {
         let watch = streamed.rare.as_ref().and_then(|rare| rare.watch.as_ref());
         if let Some(in_flight) = &streamed.in_flight
             && let Some(pool) = self.record.pool(streamed.fallback())
-            && pool.balancer.judges()
+            && pool.balancer.judges_attempt(in_flight)
             && watch.is_none_or(|watch| watch.take_failure().is_none())
         {
             pool.balancer.judge(streamed.member, in_flight, Outcome::Reset);

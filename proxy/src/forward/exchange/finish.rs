@@ -57,7 +57,8 @@ pub(super) fn finish(
     }
     parts.version = Version::HTTP_11;
     let idle = routed.route.route.timeouts.idle.map(|limit| (client.worker.clock().deadline(limit), limit));
-    let watch = if routed.pool.balancer.judges() { rest.watch } else { None };
+    let judged = routed.pool.balancer.judges_attempt(&reached.in_flight);
+    let watch = if judged { rest.watch } else { None };
     let rare = if routed.fallback || watch.is_some() || capture.is_some() {
         let fallback = routed.fallback.then(|| routed.pool.key.clone());
         Some(Box::new(Rare { fallback, watch, capture }))
