@@ -25,6 +25,9 @@ pub struct Objects {
     pub config_maps: BTreeMap<ObjectKey, Arc<BTreeMap<String, String>>>,
     /// Services that were found, with what is behind them; absent: missing. A folder has none.
     pub services: BTreeMap<ObjectKey, Arc<Service>>,
+    /// What the source may not read at the moment, and why. What it read of it before is still held above. A folder has
+    /// none.
+    pub unreadable: BTreeMap<Reference, Arc<str>>,
 }
 
 impl Objects {
@@ -43,6 +46,8 @@ impl Objects {
             Change::Secret(key, secret) => put(&mut self.secrets, key, secret),
             Change::ConfigMap(key, map) => put(&mut self.config_maps, key, map),
             Change::Service(key, service) => put(&mut self.services, key, service),
+            Change::Unreadable(reference, Some(why)) => drop(self.unreadable.insert(reference, why)),
+            Change::Unreadable(reference, None) => drop(self.unreadable.remove(&reference)),
         }
     }
 
@@ -54,7 +59,9 @@ impl Objects {
         let secrets = self.secrets.into_iter().map(|(key, secret)| Change::Secret(key, Some(secret)));
         let config_maps = self.config_maps.into_iter().map(|(key, map)| Change::ConfigMap(key, Some(map)));
         let services = self.services.into_iter().map(|(key, service)| Change::Service(key, Some(service)));
-        secrets.chain(config_maps).chain(services).chain(targets).chain(upstreams).chain(rules)
+        let unreadable = self.unreadable.into_iter().map(|(reference, why)| Change::Unreadable(reference, Some(why)));
+        let referred = secrets.chain(config_maps).chain(services).chain(unreadable);
+        referred.chain(targets).chain(upstreams).chain(rules)
     }
 }
 
@@ -73,6 +80,29 @@ pub enum Change {
     ConfigMap(ObjectKey, Option<Arc<BTreeMap<String, String>>>),
     /// A Service or what is behind it.
     Service(ObjectKey, Option<Arc<Service>>),
+    /// Whether something may be read, and why not.
+    Unreadable(Reference, Option<Arc<str>>),
+}
+
+/// Something outside our own kinds that a Target refers to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reference {
+    /// A Secret.
+    Secret(ObjectKey),
+    /// A `ConfigMap`.
+    ConfigMap(ObjectKey),
+    /// A Service with what is behind it.
+    Service(ObjectKey),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(key) => write!(f, "Secret {key}"),
+            Self::ConfigMap(key) => write!(f, "ConfigMap {key}"),
+            Self::Service(key) => write!(f, "Service {key}"),
+        }
+    }
 }
 
 /// A Service and what is behind it, put together from all of its `EndpointSlice`s.

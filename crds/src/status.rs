@@ -134,6 +134,8 @@ reasons! {
     in_cluster: {
         /// A host name belongs to other namespaces in this installation.
         HostnameNotPermitted,
+        /// The controller has no right to read a referenced object.
+        RefNotPermitted,
         /// Every ready proxy has it in use.
         Programmed,
         /// Not every ready proxy has it yet, or none is ready.

@@ -23,7 +23,7 @@ use super::references::Scope;
 use super::referrers::{Reference, Referred, Referrers};
 use super::standing::{Said, Standing};
 use super::{Claims, ObjectStatus, rule, services, target, upstream};
-use crate::objects::{Candidate, Change, Kind, ObjectId, Objects};
+use crate::objects::{Candidate, Change, Kind, ObjectId, Objects, Reference as Unread};
 
 /// Owns the objects and what was made of them.
 pub struct Compiler {
@@ -168,9 +168,9 @@ impl Compiler {
         let pending = &mut self.pending;
         let mut of = |kind, key| pending.targets.extend(self.referrers.of(kind, key).iter().cloned());
         match change {
-            Change::Secret(key, _) => of(Referred::Secret, key),
-            Change::ConfigMap(key, _) => of(Referred::ConfigMap, key),
-            Change::Service(key, _) => of(Referred::Service, key),
+            Change::Secret(key, _) | Change::Unreadable(Unread::Secret(key), _) => of(Referred::Secret, key),
+            Change::ConfigMap(key, _) | Change::Unreadable(Unread::ConfigMap(key), _) => of(Referred::ConfigMap, key),
+            Change::Service(key, _) | Change::Unreadable(Unread::Service(key), _) => of(Referred::Service, key),
             Change::Target(key, _) => pending.targets.extend([key.clone()]),
             Change::Upstream(key, _) => pending.upstreams.extend([key.clone()]),
             Change::Rule(key, _) => pending.rules.extend([key.clone()]),

@@ -10,6 +10,8 @@ use crate::problem::{Problem, Severity};
 /// The most problems that one message names. The list of all is in `sluicegate check`; etcd is no place for it.
 const MOST_NAMED: usize = 8;
 
+const RESOLVED: ConditionType = ConditionType::ResolvedRefs;
+
 /// The conditions of an object of this generation.
 pub(super) fn conditions(generation: Option<i64>, standing: Standing, problems: &[Problem]) -> Vec<Condition> {
     let condition = |type_: ConditionType, status: &str, reason: Reason, message: String| Condition {
@@ -29,10 +31,13 @@ pub(super) fn conditions(generation: Option<i64>, standing: Standing, problems: 
     if let Some(consequence) = refused {
         let errors: Vec<&Problem> = problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
         let reason = errors.first().map_or(Reason::Invalid, |problem| problem.reason);
-        return vec![
-            condition(ConditionType::Accepted, "False", reason, format!("{}; {consequence}", texts(&errors))),
-            condition(ConditionType::ResolvedRefs, "Unknown", Reason::Invalid, "the object is refused".to_owned()),
-        ];
+        let unknown: Vec<&Problem> = errors.iter().filter(|error| error.condition == RESOLVED).copied().collect();
+        let resolved = match unknown.first() {
+            Some(first) => condition(RESOLVED, "False", first.reason, texts(&unknown)),
+            None => condition(RESOLVED, "Unknown", Reason::Invalid, "the object is refused".to_owned()),
+        };
+        let why = format!("{}; {consequence}", texts(&errors));
+        return vec![condition(ConditionType::Accepted, "False", reason, why), resolved];
     }
     let accepted = match standing {
         Standing::SwitchedOff => "spec.active is false: the rule is switched off and takes no requests",
@@ -41,11 +46,11 @@ pub(super) fn conditions(generation: Option<i64>, standing: Standing, problems: 
     let mut conditions = vec![condition(ConditionType::Accepted, "True", Reason::Accepted, accepted.to_owned())];
 
     let of = |type_: ConditionType| problems.iter().filter(|problem| problem.condition == type_).collect::<Vec<_>>();
-    let unresolved = of(ConditionType::ResolvedRefs);
+    let unresolved = of(RESOLVED);
     let resolved = || "everything that the object refers to is there".to_owned();
     conditions.push(match unresolved.first() {
-        Some(first) => condition(ConditionType::ResolvedRefs, "False", first.reason, texts(&unresolved)),
-        None => condition(ConditionType::ResolvedRefs, "True", Reason::ResolvedRefs, resolved()),
+        Some(first) => condition(RESOLVED, "False", first.reason, texts(&unresolved)),
+        None => condition(RESOLVED, "True", Reason::ResolvedRefs, resolved()),
     });
     let altered = of(ConditionType::PartiallyInvalid);
     if let Some(first) = altered.first() {

@@ -81,6 +81,11 @@ impl Problems {
         self.add(field, Severity::Warning, ConditionType::ResolvedRefs, Fault { reason, ..fault });
     }
 
+    /// Something of which it is not known what it is; the object is refused until it is.
+    pub(super) fn unknown(&mut self, field: &FieldPath, reason: Reason, fault: Fault) {
+        self.add(field, Severity::Error, ConditionType::ResolvedRefs, Fault { reason, ..fault });
+    }
+
     /// Something that is done in another way than written. The message begins with `Fall Back` or `Dropped`.
     pub(super) fn altered(&mut self, field: &FieldPath, reason: Reason, fault: Fault) {
         self.add(field, Severity::Warning, ConditionType::PartiallyInvalid, Fault { reason, ..fault });

@@ -34,6 +34,7 @@ mod rule;
 mod services;
 mod standing;
 mod target;
+mod unreadable;
 mod upstream;
 mod urls;
 mod weights;

@@ -10,7 +10,7 @@ use super::references::Scope;
 use super::referrers::{Reference, Referred};
 use super::roots::roots;
 use super::services::{self, Place};
-use super::{health_checks, names, paths};
+use super::{health_checks, names, paths, unreadable};
 use crate::objects::Objects;
 use crate::problem::FieldPath;
 
@@ -21,6 +21,9 @@ pub(super) fn target(
     scope: Scope<'_>,
     problems: &mut Problems,
 ) -> Option<Target> {
+    if unreadable::check(spec, objects, scope, problems) {
+        return None;
+    }
     let field = FieldPath::spec();
     let place = services::place(spec, objects, scope, &field, problems);
     let path = problems.check(&field.key("path"), paths::base(spec.path.as_deref().unwrap_or_default()));

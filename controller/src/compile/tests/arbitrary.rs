@@ -347,6 +347,7 @@ pub(super) fn objects() -> BoxedStrategy<Objects> {
             secrets: secrets.into_iter().map(|(key, data)| (key, Arc::new(data))).collect(),
             config_maps: config_maps.into_iter().map(|(key, data)| (key, Arc::new(data))).collect(),
             services: services.into_iter().map(|(key, service)| (key, Arc::new(service))).collect(),
+            unreadable: BTreeMap::new(),
         })
         .boxed()
 }

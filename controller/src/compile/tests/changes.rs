@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sluicegate_crds::{Rule, Target, Upstream};
 
 use super::arbitrary::{key, refused, rule, secret, service, target, text, upstream};
-use crate::objects::{Candidate, Change, Refused};
+use crate::objects::{Candidate, Change, Reference, Refused};
 
 /// A valid Rule of few host names and matches, so that Rules hide each other.
 fn plain_rule() -> BoxedStrategy<Change> {
@@ -63,6 +63,12 @@ pub(super) fn of_users() -> BoxedStrategy<Change> {
     .boxed()
 }
 
+/// What Targets refer to.
+fn reference() -> impl Strategy<Value = Reference> {
+    let of = proptest::sample::select(&[Reference::Secret, Reference::ConfigMap, Reference::Service] as &[fn(_) -> _]);
+    (key(), of).prop_map(|(key, of)| of(key))
+}
+
 /// Any change.
 pub(super) fn any() -> BoxedStrategy<Change> {
     let authorities = btree_map(text(&["ca.crt"], &["other"]), proptest::prelude::any::<String>(), 0..2);
@@ -76,6 +82,8 @@ pub(super) fn any() -> BoxedStrategy<Change> {
             .prop_map(|(key, data)| Change::ConfigMap(key, data.map(Arc::new))),
         2 => (key(), proptest::option::of(service()))
             .prop_map(|(key, service)| Change::Service(key, service.map(Arc::new))),
+        1 => (reference(), proptest::option::of(Just("forbidden".into())))
+            .prop_map(|(reference, why)| Change::Unreadable(reference, why)),
     ]
     .boxed()
 }

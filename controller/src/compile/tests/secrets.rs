@@ -8,13 +8,17 @@ use sluicegate_crds::target::{Credentials, CredentialsSource, Protocol, SecretKe
 use sluicegate_table::{ObjectKey, SecretText, Table};
 
 use crate::compile::{Compiled, compile};
-use crate::objects::{Candidate, Kind, ObjectId, Objects, SecretData};
+use crate::objects::{Candidate, Kind, ObjectId, Objects, Reference, SecretData};
 
 fn key(name: &str) -> ObjectKey {
     ObjectKey::new("default", name)
 }
 
 fn compiled(secret: Option<&[u8]>, prefix: Option<&str>) -> Compiled {
+    compile(&objects(secret, prefix), &Table::default())
+}
+
+fn objects(secret: Option<&[u8]>, prefix: Option<&str>) -> Objects {
     let spec = TargetSpec {
         host: Some("api.example.com".to_owned()),
         port: Some(443),
@@ -41,7 +45,7 @@ fn compiled(secret: Option<&[u8]>, prefix: Option<&str>) -> Compiled {
         let data = SecretData(BTreeMap::from([("key".to_owned(), secret.to_vec())]));
         objects.secrets.insert(key("openai"), Arc::new(data));
     }
-    compile(&objects, &Table::default())
+    objects
 }
 
 fn sent(compiled: &Compiled) -> Option<&str> {
@@ -94,4 +98,30 @@ fn a_new_value_changes_the_entry() {
     let first = compiled(Some(b"sk-1"), None);
     let second = compiled(Some(b"sk-2"), None);
     assert_ne!(first.table.targets, second.table.targets);
+}
+
+#[test]
+fn a_secret_that_may_not_be_read_takes_no_credentials_from_what_is_in_force() {
+    let last = compiled(Some(b"sk-1"), None).table;
+    let conditions = |compiled: &Compiled| {
+        let status = &compiled.statuses[&ObjectId { kind: Kind::Target, key: key("t") }];
+        let shown = status.conditions.iter().map(|it| format!("{} {} {}", it.type_, it.status, it.reason));
+        shown.collect::<Vec<_>>().join(", ")
+    };
+    let unreadable = |secret: Option<&[u8]>| {
+        let mut objects = objects(secret, None);
+        objects.unreadable.insert(Reference::Secret(key("openai")), "forbidden".into());
+        objects
+    };
+    // It was read before.
+    let held = compile(&unreadable(Some(b"sk-1")), &last);
+    assert_eq!(sent(&held), Some("sk-1"));
+    assert_eq!(conditions(&held), "Accepted True Accepted, ResolvedRefs False RefNotPermitted");
+    // It was not, by this controller, which has the table of before or none.
+    let refused = "Accepted False RefNotPermitted, ResolvedRefs False RefNotPermitted";
+    let stale = compile(&unreadable(None), &last);
+    assert_eq!((sent(&stale), conditions(&stale).as_str()), (Some("sk-1"), refused));
+    let fresh = compile(&unreadable(None), &Table::default());
+    assert!(fresh.table.targets.is_empty() && !fresh.keep.is_empty(), "proxies keep what they have");
+    assert_eq!(conditions(&fresh), refused);
 }

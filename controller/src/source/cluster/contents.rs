@@ -10,12 +10,13 @@ use std::sync::Arc;
 use sluicegate_table::ObjectKey;
 
 use super::behind::Behind;
-use super::fetch::{Fetch, Fetched, Fetcher};
+use super::fetch::{Fetched, Fetcher};
 use super::follow::Sighting;
-use super::projected::{ConfigMapContent, MetadataOnly, Named, SecretContent, ServiceObject, Slice, Version};
+use super::projected::{MetadataOnly, Named, ServiceObject, Slice, Version};
 use super::references::Reference;
 use super::resource::{Part, Resource};
-use crate::objects::{Change, SecretData, Service};
+use super::wanted::{Wanted, change, config_map, secret};
+use crate::objects::Change;
 
 /// What Targets refer to.
 pub(super) struct Contents {
@@ -29,41 +30,9 @@ pub(super) struct Contents {
     /// Watches have begun: what is referred to from now on is read by itself, the lists having passed it by.
     watching: bool,
     news: BTreeSet<Reference>,
+    /// Of what it was said that it may not be read.
+    told_unreadable: BTreeSet<Reference>,
     fetcher: Fetcher,
-}
-
-/// Something that a Target refers to.
-#[derive(Default)]
-struct Wanted {
-    /// It is known whether it exists and what it holds.
-    known: bool,
-    held: Option<Held>,
-    /// The version of what is held; of Services each part has its own.
-    version: Version,
-    behind: Behind,
-    fetch: Option<Fetch>,
-}
-
-#[derive(Clone, PartialEq)]
-enum Held {
-    Secret(Arc<SecretData>),
-    ConfigMap(Arc<BTreeMap<String, String>>),
-    Service(Arc<Service>),
-}
-
-impl Wanted {
-    /// Takes in what is known now. Gives whether that is news.
-    fn know(&mut self, held: Option<Held>) -> bool {
-        let news = !self.known || self.held != held;
-        self.known = true;
-        self.held = held;
-        news
-    }
-
-    fn know_behind(&mut self) -> bool {
-        let whole = self.behind.whole();
-        self.know(whole.map(|service| Held::Service(Arc::new(service))))
-    }
 }
 
 impl Contents {
@@ -75,6 +44,7 @@ impl Contents {
             listed: BTreeSet::new(),
             watching: false,
             news: BTreeSet::new(),
+            told_unreadable: BTreeSet::new(),
             fetcher,
         }
     }
@@ -98,31 +68,45 @@ impl Contents {
         self.wanted.insert(reference.clone(), Wanted { fetch, ..Wanted::default() });
     }
 
-    /// No Target refers to this any more. Gives the change that this is, where it was known to exist.
-    pub(super) fn forget(&mut self, reference: &Reference) -> Option<Change> {
-        let wanted = self.wanted.remove(reference)?;
+    /// No Target refers to this any more. Gives the changes that this is, where anything was known of it.
+    pub(super) fn forget(&mut self, reference: &Reference) -> Vec<Change> {
+        let Some(wanted) = self.wanted.remove(reference) else { return Vec::new() };
         self.news.remove(reference);
         if let Reference::Service(service) = reference {
             self.owners.retain(|_, owner| owner != service);
         }
-        wanted.held.map(|_| change(reference, None))
+        let told = self.told_unreadable.remove(reference);
+        let held = wanted.held.map(|_| change(reference, None));
+        held.into_iter().chain(told.then(|| Change::Unreadable(reference.clone(), None))).collect()
     }
 
-    /// Whether it is known what this is.
+    /// Whether it is known what this is, or that it may not be read.
     pub(super) fn knows(&self, reference: &Reference) -> bool {
-        self.wanted.get(reference).is_some_and(|wanted| wanted.known)
+        self.wanted.get(reference).is_some_and(Wanted::is_settled)
     }
 
-    /// Whether it is known of everything what it is.
+    /// Whether that is known of everything.
     pub(super) fn knows_all(&self) -> bool {
-        self.wanted.values().all(|wanted| wanted.known)
+        self.wanted.values().all(Wanted::is_settled)
     }
 
     /// What became known or different since the last call.
     pub(super) fn take_news(&mut self) -> Vec<(Reference, Change)> {
-        let news = std::mem::take(&mut self.news).into_iter();
-        let held = |reference: &Reference| self.wanted.get(reference).and_then(|wanted| wanted.held.clone());
-        news.map(|reference| (reference.clone(), change(&reference, held(&reference)))).collect()
+        let mut changes = Vec::new();
+        for reference in std::mem::take(&mut self.news) {
+            let Some(wanted) = self.wanted.get(&reference) else { continue };
+            if wanted.known {
+                changes.push((reference.clone(), change(&reference, wanted.held.clone())));
+            }
+            let told = self.told_unreadable.remove(&reference);
+            if wanted.forbidden.is_some() {
+                self.told_unreadable.insert(reference.clone());
+            }
+            if told || wanted.forbidden.is_some() {
+                changes.push((reference.clone(), Change::Unreadable(reference, wanted.forbidden.clone())));
+            }
+        }
+        changes
     }
 
     /// What a watch of Secrets or `ConfigMap`s shows.
@@ -333,6 +317,16 @@ impl Contents {
         }
     }
 
+    /// The controller has no right to read this. What was read before is held on to: to take it for gone would take
+    /// credentials from targets that are in use.
+    pub(super) fn forbidden(&mut self, reference: Reference, id: u64, why: Arc<str>) {
+        let Some(wanted) = self.wanted.get_mut(&reference) else { return };
+        if wanted.fetch.as_ref().is_some_and(|fetch| fetch.id == id) {
+            wanted.forbidden = Some(why);
+            self.news.insert(reference);
+        }
+    }
+
     /// Keeps book of lists.
     fn listing<T: Named>(&mut self, part: &Arc<Part>, sighting: Sighting<T>) -> Seen<T> {
         match sighting {
@@ -368,30 +362,4 @@ enum Seen<T> {
     Deleted(T),
     /// These, and as of this version no others.
     All(BTreeSet<ObjectKey>, Version),
-}
-
-fn secret(found: SecretContent) -> (Version, Held) {
-    let data = found.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect();
-    (found.metadata.resource_version, Held::Secret(Arc::new(SecretData(data))))
-}
-
-fn config_map(found: ConfigMapContent) -> (Version, Held) {
-    (found.metadata.resource_version, Held::ConfigMap(Arc::new(found.data.unwrap_or_default())))
-}
-
-fn change(reference: &Reference, held: Option<Held>) -> Change {
-    match reference {
-        Reference::Secret(key) => Change::Secret(
-            key.clone(),
-            held.and_then(|held| if let Held::Secret(data) = held { Some(data) } else { None }),
-        ),
-        Reference::ConfigMap(key) => Change::ConfigMap(
-            key.clone(),
-            held.and_then(|held| if let Held::ConfigMap(data) = held { Some(data) } else { None }),
-        ),
-        Reference::Service(key) => Change::Service(
-            key.clone(),
-            held.and_then(|held| if let Held::Service(service) = held { Some(service) } else { None }),
-        ),
-    }
 }

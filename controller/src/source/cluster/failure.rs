@@ -47,6 +47,11 @@ impl Failure {
         matches!(self, Self::Refused(status) if status.is_not_found())
     }
 
+    /// Whether it was said that the controller has no right to it.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 403)
+    }
+
     /// What to do about it, where that can be told.
     pub(super) fn remedy(&self, resource: Resource) -> Option<String> {
         let Self::Refused(status) = self else { return None };

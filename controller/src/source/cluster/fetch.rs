@@ -63,7 +63,8 @@ impl Fetcher {
         Self { client, events, troubles, permits: Arc::new(Semaphore::new(AT_ONCE)), started: 0 }
     }
 
-    /// Begins to read. The result comes as an event, after as many tries as it takes.
+    /// Begins to read. The result comes as an event, after as many tries as it takes; that it may not be read, as one
+    /// before.
     pub(super) fn start(&mut self, reference: Reference) -> Fetch {
         self.started += 1;
         let id = self.started;
@@ -73,6 +74,7 @@ impl Fetcher {
         let (troubles, named) = (self.troubles.clone(), what.clone());
         let task = tokio::spawn(async move {
             let mut backoff = Backoff::default();
+            let mut told = None;
             loop {
                 let permit = permits.acquire().await;
                 let failure = match reading.read().await {
@@ -86,7 +88,13 @@ impl Fetcher {
                 drop(permit);
                 let remedy = failure.remedy(reading.resource());
                 let remedy = remedy.map(|remedy| format!(" ({remedy})")).unwrap_or_default();
-                troubles.note(&named, &format!("{failure}{remedy}"));
+                let why: Arc<str> = format!("{failure}{remedy}").into();
+                troubles.note(&named, &why);
+                // Whoever refers to it is told: that lasts until somebody grants the right. What else fails passes.
+                if failure.is_forbidden() && told.as_ref() != Some(&why) {
+                    told = Some(Arc::clone(&why));
+                    let _ = events.send(Event::Forbidden(reading.reference.clone(), id, why)).await;
+                }
                 tokio::time::sleep(backoff.next()).await;
             }
         });

@@ -18,6 +18,7 @@ use super::fetch::Fetcher;
 use super::follow::{Follower, Sighting};
 use super::live::{Live, LiveObjects};
 use super::projected::{Named, OwnObject};
+use super::references::Reference;
 use super::resource::{Part, Resource};
 use super::targets::Targets;
 use super::troubles::Troubles;
@@ -64,6 +65,7 @@ enum Subject {
     Target(ObjectKey),
     Upstream(ObjectKey),
     Rule(ObjectKey),
+    Unreadable(Reference),
 }
 
 impl Gatherer {
@@ -157,6 +159,7 @@ impl Gatherer {
             Event::Slice(part, sighting) => self.contents.slice(&part, sighting),
             Event::Metadata(part, sighting) => self.contents.metadata(&part, sighting),
             Event::Fetched(reference, id, fetched) => self.contents.fetched(reference, id, fetched),
+            Event::Forbidden(reference, id, why) => self.contents.forbidden(reference, id, why),
         }
         for (reference, change) in self.contents.take_news() {
             self.put(change);
@@ -233,6 +236,7 @@ impl Gatherer {
             Change::Target(key, _) => Subject::Target(key.clone()),
             Change::Upstream(key, _) => Subject::Upstream(key.clone()),
             Change::Rule(key, _) => Subject::Rule(key.clone()),
+            Change::Unreadable(reference, _) => Subject::Unreadable(reference.clone()),
         };
         self.pending.insert(subject, change);
     }

@@ -19,6 +19,7 @@ mod references;
 mod resource;
 mod targets;
 mod troubles;
+mod wanted;
 
 #[cfg(test)]
 mod tests;
@@ -68,6 +69,7 @@ enum Event {
     Slice(Arc<Part>, Sighting<Slice>),
     Metadata(Arc<Part>, Sighting<MetadataOnly>),
     Fetched(Reference, u64, Fetched),
+    Forbidden(Reference, u64, Arc<str>),
 }
 
 impl Cluster {

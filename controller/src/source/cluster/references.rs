@@ -1,31 +1,11 @@
 //! What Targets refer to outside our own kinds.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use sluicegate_crds::target::TargetSpec;
 use sluicegate_table::ObjectKey;
 
-/// One thing that a Target refers to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Reference {
-    /// A Secret.
-    Secret(ObjectKey),
-    /// A `ConfigMap`.
-    ConfigMap(ObjectKey),
-    /// A Service with what is behind it.
-    Service(ObjectKey),
-}
-
-impl fmt::Display for Reference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Secret(key) => write!(f, "Secret {key}"),
-            Self::ConfigMap(key) => write!(f, "ConfigMap {key}"),
-            Self::Service(key) => write!(f, "Service {key}"),
-        }
-    }
-}
+pub(super) use crate::objects::Reference;
 
 /// What a Target of this namespace refers to.
 pub(super) fn of(namespace: &str, spec: &TargetSpec) -> BTreeSet<Reference> {

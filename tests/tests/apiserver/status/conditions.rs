@@ -76,6 +76,45 @@ fn a_missing_secret() {
 }
 
 #[test]
+fn a_secret_that_may_not_be_read() {
+    let (stage, controller) = stage(Cluster::shared());
+    let target = |port: u16| {
+        let credentials = "credentials: {header: Authorization, valueFrom: {secretKeyRef: {name: key, key: key}}}";
+        stage.namespace.apply(&object("Target", "one", &format!("host: one.test, port: {port}, {credentials}")));
+    };
+    stage.namespace.kubectl(&["create", "secret", "generic", "key", "--from-literal=key=planted-secret"]);
+    target(80);
+    stage.wait("target/one", "ResolvedRefs", "True ResolvedRefs");
+    stage.wait("target/one", "Healthy", "True Healthy");
+
+    // Its next value cannot be had. The one before serves, and edits of the Target are in force with it.
+    stage.grant(&["list", "watch"]);
+    stage.namespace.patch("secret/key", &json!({"stringData": {"key": "planted-next"}}));
+    let message = stage.wait("target/one", "ResolvedRefs", "False RefNotPermitted");
+    for part in ["spec.credentials", "`key`", "forbidden", "grant", "stays in force"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    target(8080);
+    for (condition, wanted) in [("Accepted", "True Accepted"), ("Programmed", IN_USE), ("Healthy", "True Healthy")] {
+        stage.wait("target/one", condition, wanted);
+    }
+
+    // A controller that starts knows no value. It leaves the Target to the proxies, and holds up nothing else.
+    drop(controller);
+    let _controller = stage.controller();
+    stage.wait("target/one", "Accepted", "False RefNotPermitted");
+    stage.wait("target/one", "ResolvedRefs", "False RefNotPermitted");
+    stage.namespace.apply(&object("Rule", "other", "targets: [{url: \"http://other.test\"}]"));
+    stage.wait("rule/other", "Programmed", IN_USE);
+
+    stage.grant(&["get", "list", "watch"]);
+    stage.wait("target/one", "ResolvedRefs", "True ResolvedRefs");
+    stage.wait("target/one", "Accepted", "True Accepted");
+    let seen = [stage.namespace.get("target/one").to_string(), format!("{:?}", stage.namespace.events("target/one"))];
+    assert!(seen.iter().all(|text| !text.contains("planted")), "{seen:?}");
+}
+
+#[test]
 fn an_invalid_regular_expression() {
     let (stage, _controller) = stage(Cluster::shared());
     let spec = |value: &str| json!({"spec": {"matches": [{"path": {"type": "RegularExpression", "value": value}}]}});

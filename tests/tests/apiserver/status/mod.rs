@@ -21,6 +21,7 @@ use sluicegate_controller::status::{Verdicts, Writer};
 use sluicegate_table::Table;
 use sluicegate_table::watch::Report;
 use sluicegate_tests::kubernetes::{Account, Cluster, Namespace};
+use sluicegate_tests::until;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -45,6 +46,17 @@ impl<'a> Stage<'a> {
     fn new(cluster: &'a Cluster) -> Self {
         let namespace = cluster.namespace();
         namespace.service_account("controller");
+        let subject = format!("--serviceaccount={}:controller", namespace.name());
+        namespace.kubectl(&["create", "rolebinding", "controller", "--role=controller", &subject]);
+        let account = namespace.account("controller");
+        let user = format!("system:serviceaccount:{}:controller", namespace.name());
+        let stage = Self { namespace, account, user, words: Arc::default() };
+        stage.grant(&["get", "list", "watch"]);
+        stage
+    }
+
+    /// Gives the controller the rights that it needs, of Secrets these.
+    fn grant(&self, secrets: &[&str]) {
         let right = |groups: &[&str], resources: &[&str], verbs: &[&str]| json!({"apiGroups": groups, "resources": resources, "verbs": verbs});
         let status = ["rules/status", "upstreams/status", "targets/status"];
         let role = json!({
@@ -52,17 +64,20 @@ impl<'a> Stage<'a> {
             "rules": [
                 right(&["sluicegate.dev"], &["rules", "upstreams", "targets"], &["get", "list", "watch"]),
                 right(&["sluicegate.dev"], &status, &["update"]),
-                right(&[""], &["secrets", "configmaps", "services"], &["get", "list", "watch"]),
+                right(&[""], &["secrets"], secrets),
+                right(&[""], &["configmaps", "services"], &["get", "list", "watch"]),
                 right(&["discovery.k8s.io"], &["endpointslices"], &["list", "watch"]),
                 right(&["events.k8s.io"], &["events"], &["create"]),
             ],
         });
-        namespace.apply(&role.to_string());
-        let subject = format!("--serviceaccount={}:controller", namespace.name());
-        namespace.kubectl(&["create", "rolebinding", "controller", "--role=controller", &subject]);
-        let account = namespace.account("controller");
-        let user = format!("system:serviceaccount:{}:controller", namespace.name());
-        Self { namespace, account, user, words: Arc::default() }
+        self.namespace.apply(&role.to_string());
+        let may = if secrets.contains(&"get") { "yes" } else { "no" };
+        until("the rights are in force", || {
+            let asked = ["auth", "can-i", "get", "secrets", "--as", &self.user];
+            // It fails where the answer is no.
+            let answer = self.namespace.try_kubectl(&asked, "").unwrap_or_else(|_| "no".to_owned());
+            (answer.trim() == may).then_some(())
+        });
     }
 
     /// The proxies that are ready, as their Service knows them.

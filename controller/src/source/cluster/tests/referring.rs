@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::api::{Api, Fault};
 use super::{Source, key, secret, secret_of, secret_text, target};
-use crate::objects::{Change, Objects, Service};
+use crate::objects::{Change, Objects, Reference, Service};
 
 #[tokio::test(start_paused = true)]
 async fn only_what_is_referred_to_is_read() {
@@ -84,6 +84,38 @@ impl Source {
         assert!(matches!(&changes[..], [Change::Target(..)]), "{changes:?}");
         self.nothing_more().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_may_not_be_read_is_told_of_and_holds_up_nothing_else() {
+    let api = Api::default();
+    let forbid = |times: usize| (0..times).for_each(|_| api.fault("/secrets/key", Fault::Status(403)));
+    let unreadable = |objects: &Objects| objects.unreadable.get(&Reference::Secret(key("key"))).cloned();
+    api.put("targets", "default", "a", target("key"));
+    api.put("secrets", "default", "key", secret("one"));
+    forbid(1);
+    let mut source = Source::start(&api).await;
+    assert_eq!(secret_of(&source.objects, "a").as_deref(), Some("key"), "the Target is told of all the same");
+    let why = unreadable(&source.objects).unwrap();
+    assert!(why.contains("told to") && why.contains("grant"), "{why}");
+    source.until(|objects| secret_text(objects, "key").as_deref() == Some("one")).await;
+    assert_eq!(unreadable(&source.objects), None);
+
+    // It changes and may not be read: what it held is held on to.
+    forbid(3);
+    api.put("secrets", "default", "key", secret("two"));
+    source.until(|objects| unreadable(objects).is_some()).await;
+    assert_eq!(secret_text(&source.objects, "key").as_deref(), Some("one"));
+    source.until(|objects| unreadable(objects).is_none()).await;
+    assert_eq!(secret_text(&source.objects, "key").as_deref(), Some("two"));
+
+    // Nobody refers to it any more.
+    forbid(100);
+    api.put("secrets", "default", "key", secret("three"));
+    source.until(|objects| unreadable(objects).is_some()).await;
+    api.delete("targets", "default", "a");
+    source.until(|objects| objects.targets.is_empty()).await;
+    assert!(unreadable(&source.objects).is_none() && source.objects.secrets.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
