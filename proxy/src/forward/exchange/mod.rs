@@ -8,6 +8,8 @@ mod answer_body;
 mod attempts;
 mod fallback;
 mod finish;
+#[cfg(test)]
+mod fixture;
 mod outgoing;
 mod reach;
 mod read_ahead;

@@ -14,7 +14,7 @@ use super::Routed;
 use super::answer_body::Carrier;
 use super::reach::Reached;
 use crate::forward::client::ClientConnection;
-use crate::forward::clock::Deadline;
+use crate::forward::clock::{Clock, Deadline};
 use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
 use crate::forward::retry::retry_after;
@@ -124,7 +124,7 @@ async fn carry(
     let mut left = UNSENT;
     loop {
         let checkout = fresh.take().or_else(|| reached.checkout.take());
-        let limits = Limits::begin(client, reached, watch);
+        let limits = Limits::begin(client.worker.clock(), reached, watch);
         let failed = match checkout.ok_or(ForwardError::Internal("a request without a connection"))? {
             Checkout::Http1(mut connection) => {
                 let sending = pin!(connection.sender.try_send_request(request));
@@ -207,7 +207,7 @@ enum Next {
 }
 
 impl<'a> Limits<'a> {
-    fn begin(client: &ClientConnection, reached: &'a Reached<'a>, watch: Option<&'a BodyWatch>) -> Self {
+    fn begin(clock: &Rc<Clock>, reached: &'a Reached<'a>, watch: Option<&'a BodyWatch>) -> Self {
         let Routed { route, pool, .. } = reached.routed;
         let slow = pool.balancer.slow_after();
         let (after, next) = match (slow, route.route.timeouts.per_try) {
@@ -216,7 +216,7 @@ impl<'a> Limits<'a> {
             (Some(slow), Some(limit)) if slow < limit => (slow, Next::Slow(Some(limit.saturating_sub(slow)))),
             (_, Some(limit)) => (limit, Next::TryTimeout),
         };
-        let deadline = client.worker.clock().deadline(after);
+        let deadline = clock.deadline(after);
         Self { whole: reached.deadline.as_ref(), trial: Some(Trial { reached, watch, deadline, next }) }
     }
 
@@ -268,3 +268,6 @@ impl Trial<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

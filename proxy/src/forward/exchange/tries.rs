@@ -37,6 +37,21 @@ pub(super) struct Asked<'r> {
     pub(super) deadline: Option<&'r Deadline>,
 }
 
+impl<'r> Asked<'r> {
+    fn wish(self) -> Wish<'r> {
+        let Self { request, routed, deadline, .. } = self;
+        Wish { request, routed, deadline }
+    }
+}
+
+/// What decides on another attempt.
+#[derive(Clone, Copy, Debug)]
+struct Wish<'r> {
+    request: &'r RequestView<'r>,
+    routed: Routed<'r>,
+    deadline: Option<&'r Deadline>,
+}
+
 /// Whether a request may be sent once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MayRepeat {
@@ -66,7 +81,7 @@ impl Tries {
     /// Decides whether the Rule has the request tried again. If so, returns the member for it when it is time: another one
     /// than before, as long as there is one.
     pub(super) async fn again(&mut self, asked: Asked<'_>, failure: Failure, may: MayRepeat) -> Option<Picked> {
-        match self.decide(asked, failure, may).await? {
+        match self.decide(asked.wish(), failure, may).await? {
             Ok(picked) => {
                 asked.record.count(|shard| shard.decided(RetryDecision::Retried));
                 Some(picked)
@@ -82,11 +97,11 @@ impl Tries {
     /// `None`: no retry was asked for.
     async fn decide(
         &mut self,
-        asked: Asked<'_>,
+        wish: Wish<'_>,
         failure: Failure,
         may: MayRepeat,
     ) -> Option<Result<Picked, RetryDecision>> {
-        let retry = asked.routed.route.retry.as_deref().filter(|retry| retry.covers(failure))?;
+        let retry = wish.routed.route.retry.as_deref().filter(|retry| retry.covers(failure))?;
         if !may.allowed {
             return Some(Err(RetryDecision::Excluded));
         }
@@ -104,14 +119,14 @@ impl Tries {
         let backoff = wait(&retry.settings.backoff, self.retries, fast_random::bits());
         let longest = longest_rest(&retry.settings.backoff);
         self.retries += 1;
-        Some(self.next(asked, backoff, longest).await)
+        Some(self.next(wish, backoff, longest).await)
     }
 
     /// Picks a member and waits: for the backoff, and for the rest that this member, or all of them, asked for. Decides
     /// before it waits whether that is worth it.
-    async fn next(&mut self, asked: Asked<'_>, mut wait: Duration, longest: Duration) -> Result<Picked, RetryDecision> {
+    async fn next(&mut self, wish: Wish<'_>, mut wait: Duration, longest: Duration) -> Result<Picked, RetryDecision> {
         loop {
-            let (picked, rest) = match self.pick(asked) {
+            let (picked, rest) = match self.pick(wish) {
                 Ok(picked) => {
                     let rest = self.rest(picked.member);
                     (Some(picked), rest)
@@ -123,7 +138,7 @@ impl Tries {
                 return Err(RetryDecision::Wait);
             }
             wait = wait.max(rest);
-            if asked.deadline.is_some_and(|deadline| deadline.remaining() <= wait) {
+            if wish.deadline.is_some_and(|deadline| deadline.remaining() <= wait) {
                 return Err(RetryDecision::Wait);
             }
             if !wait.is_zero() {
@@ -137,14 +152,14 @@ impl Tries {
     }
 
     /// Another member than those tried; where there is none, any.
-    fn pick(&mut self, asked: Asked<'_>) -> Result<Picked, NoUsableTarget> {
-        let balancer = &asked.routed.pool.balancer;
-        let other = balancer.pick(asked.request, &self.tried);
+    fn pick(&mut self, wish: Wish<'_>) -> Result<Picked, NoUsableTarget> {
+        let balancer = &wish.routed.pool.balancer;
+        let other = balancer.pick(wish.request, &self.tried);
         if other.is_ok() || self.tried.is_empty() {
             return other;
         }
         self.tried.clear();
-        balancer.pick(asked.request, &[])
+        balancer.pick(wish.request, &[])
     }
 
     /// What is left of the rest that a member asked for.
@@ -165,3 +180,6 @@ impl Tries {
         Some(picked)
     }
 }
+
+#[cfg(test)]
+mod tests;

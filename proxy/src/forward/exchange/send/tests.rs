@@ -1,0 +1,128 @@
+//! Which limit ends an attempt, on a paused clock.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::future::pending;
+
+use sluicegate_table::{CircuitBreaker, Timeouts};
+use tokio::time::sleep;
+
+use super::*;
+use crate::endpoint::InFlight;
+use crate::forward::clock::TICK;
+use crate::forward::exchange::fixture::Fixture;
+use crate::forward::upstream::Connections;
+use crate::pick::MemberIndex;
+use crate::worker::WorkerId;
+
+const MEMBER: MemberIndex = MemberIndex(0);
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A route with these limits in milliseconds, and a breaker that opens at the first attempt that is so slow.
+fn fixture(request: Option<u64>, per_try: Option<u64>, slow: Option<u64>) -> Fixture {
+    let timeouts = Timeouts { request: request.map(ms), per_try: per_try.map(ms), idle: None };
+    Fixture::new(1, None, timeouts, |pool| {
+        pool.circuit_breaker =
+            slow.map(|slow| CircuitBreaker { timeout: ms(slow), failure_threshold: 1, ..CircuitBreaker::default() });
+    })
+}
+
+fn reached(fixture: &Fixture) -> Reached<'_> {
+    let (routed, reach) = (fixture.routed(), fixture.reach(MEMBER));
+    Reached {
+        routed,
+        member: MEMBER,
+        connections: Connections::new(&reach.link, WorkerId(0)),
+        checkout: None,
+        upgrade: false,
+        in_flight: InFlight::begin(&reach.endpoint.load),
+        set_cookie: None,
+        deadline: routed.route.route.timeouts.request.map(|limit| fixture.deadline(limit)),
+        tries: None,
+    }
+}
+
+/// How sending ends whose answer takes so many milliseconds (`None`: for ever), and after how long.
+async fn sent(fixture: &Fixture, reached: &Reached<'_>, answer: Option<u64>) -> (Result<(), ForwardError>, Duration) {
+    let limits = Limits::begin(fixture.clock(), reached, None);
+    let answering = async {
+        match answer {
+            Some(after) => sleep(ms(after)).await,
+            None => pending().await,
+        }
+    };
+    fixture.timed(limits.hold(answering)).await
+}
+
+/// Deadlines are never early, and at most two ticks late.
+fn is_after(took: Duration, limit: u64) -> bool {
+    took >= ms(limit) && took <= ms(limit) + 2 * TICK
+}
+
+fn is_open(fixture: &Fixture) -> bool {
+    let view = fixture.reach(MEMBER).endpoint.load.health().view();
+    view.breaker == sluicegate_table::watch::BreakerState::Open
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_that_comes_first_ends_an_attempt_and_says_which_it_was() {
+    for (request, per_try, limit) in [(Some(2000), Some(500), 500), (None, Some(500), 500)] {
+        let fixture = fixture(request, per_try, None);
+        let (ended, took) = sent(&fixture, &reached(&fixture), None).await;
+        assert!(matches!(ended, Err(ForwardError::TryTimeout)), "{ended:?}");
+        assert!(is_after(took, limit), "{took:?}");
+    }
+    for (request, per_try) in [(Some(500), None), (Some(500), Some(500))] {
+        let fixture = fixture(request, per_try, None);
+        let (ended, took) = sent(&fixture, &reached(&fixture), None).await;
+        assert!(matches!(ended, Err(ForwardError::RequestTimeout)), "{ended:?}");
+        assert!(is_after(took, 500), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_request_has_one_limit_over_all_attempts() {
+    let fixture = fixture(Some(1000), Some(400), None);
+    let reached = reached(&fixture);
+    let begun = tokio::time::Instant::now();
+    for _ in 0..2 {
+        let (ended, took) = sent(&fixture, &reached, None).await;
+        assert!(matches!(ended, Err(ForwardError::TryTimeout)), "{ended:?}");
+        assert!(is_after(took, 400), "{took:?}");
+    }
+    let (ended, _) = sent(&fixture, &reached, None).await;
+    assert!(matches!(ended, Err(ForwardError::RequestTimeout)), "{ended:?}");
+    assert!(is_after(begun.elapsed(), 1000), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_time_is_not_held_up() {
+    let fixture = fixture(Some(1000), Some(400), Some(300));
+    let (ended, took) = sent(&fixture, &reached(&fixture), Some(250)).await;
+    assert!(ended.is_ok() && took.as_millis() == 250, "{took:?}");
+    assert!(!is_open(&fixture));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_attempt_is_a_failure_for_its_breaker_and_goes_on() {
+    let fixture = fixture(None, None, Some(300));
+    let reached = reached(&fixture);
+    assert!(!is_open(&fixture));
+    let (ended, took) = sent(&fixture, &reached, Some(900)).await;
+    assert!(ended.is_ok() && took.as_millis() == 900, "{took:?}");
+    assert!(is_open(&fixture));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_attempt_has_what_is_left_of_its_own_limit() {
+    let fixture = fixture(Some(5000), Some(800), Some(300));
+    let reached = reached(&fixture);
+    let (ended, took) = sent(&fixture, &reached, None).await;
+    assert!(matches!(ended, Err(ForwardError::TryTimeout)), "{ended:?}");
+    // Two deadlines in a row may each be late.
+    assert!(took >= ms(800) && took <= ms(800) + 4 * TICK, "{took:?}");
+    assert!(is_open(&fixture));
+}
