@@ -181,9 +181,9 @@ pub struct Entry {
     /// When the request's head was read.
     #[serde(serialize_with = "rfc3339")]
     pub time: SystemTime,
-    /// The method.
-    #[serde(serialize_with = "display")]
-    pub method: Method,
+    /// The method; left out, as host and path are empty, where the head was refused before it was known.
+    #[serde(serialize_with = "word_of_method", skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
     /// The host, as for matching.
     pub host: String,
     /// The path as the client sent it, without the query, which may hold secrets.
@@ -241,7 +241,7 @@ impl Entry {
     ) -> Box<Self> {
         Box::new(Self {
             time: SystemTime::now(),
-            method: method.clone(),
+            method: Some(method.clone()),
             host: host.to_owned(),
             path: path.to_owned(),
             protocol,
@@ -259,6 +259,12 @@ impl Entry {
             request_id: text(headers, &HeaderName::from_static("x-request-id")),
             trace_id: trace_id(headers),
         })
+    }
+
+    /// An entry of an HTTP/1.1 request whose head was refused, or did not come in time.
+    pub fn unread(reason: Reason, peer: IpAddr) -> Box<Self> {
+        let entry = Self::begin(&Method::GET, "", "", Version::HTTP_11, &HeaderMap::new(), peer);
+        Box::new(Self { method: None, status: Some(reason.status().as_u16()), reason: Some(reason), ..*entry })
     }
 
     /// Cuts what clients choose the length of.
@@ -289,8 +295,10 @@ fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::
     serializer.collect_str(&Timestamp(*time))
 }
 
-fn display<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
+// Serde passes fields by reference.
+#[allow(clippy::ref_option)]
+fn word_of_method<S: Serializer>(method: &Option<Method>, serializer: S) -> Result<S::Ok, S::Error> {
+    method.as_ref().map(Method::as_str).serialize(serializer)
 }
 
 /// `Version` has no `Display`; its `Debug` is the protocol's name.

@@ -8,6 +8,7 @@ mod settings;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +21,12 @@ pub(crate) use local_snapshot::LocalSnapshot;
 pub(crate) use run::{Socket, WorkerStart};
 pub(crate) use settings::Settings;
 
+use crate::answer::Reason;
 use crate::forward::client::{ConnectionState, Patience, Sweeper};
 use crate::forward::clock::Clock;
 use crate::forward::last_good::LastGood;
 use crate::forward::upstream::{ClientKey, Connections, Dialer, Link, LinkId};
-use crate::observe::access_log::WorkerLog;
+use crate::observe::access_log::{Entry, WorkerLog};
 use crate::observe::metrics::{RouteShard, WorkerMetrics};
 use crate::receive::Current;
 
@@ -127,6 +129,15 @@ impl Worker {
     /// Counts a request that no route took.
     pub(crate) fn record_unmatched(&self, method: &Method, status: StatusCode, took: Duration) {
         self.unmatched.record(method, status, took);
+    }
+
+    /// Tells of a request whose head was refused before anything in it was known.
+    pub(crate) fn record_unread(&self, reason: Reason, peer: IpAddr) {
+        self.unmatched.record_unread(reason.status());
+        self.metrics.answered(reason);
+        if self.access_log.wants() {
+            self.access_log.write(Entry::unread(reason, peer));
+        }
     }
 
     /// The snapshot in force, for one request to keep to its end.

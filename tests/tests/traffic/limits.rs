@@ -88,6 +88,18 @@ fn a_connection_that_says_nothing_is_closed_without_an_answer() {
 }
 
 #[test]
+fn an_http2_connection_without_a_request_is_closed_in_time() {
+    let (_origin, gate) = limited("{headerTimeout: 300ms}");
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0].as_slice();
+    // HEADERS of stream 1 with `:method: GET`, but without END_HEADERS.
+    let half_a_head = [0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82].as_slice();
+    for begun in [&preface[..8], preface, &[preface, settings].concat(), &[preface, settings, half_a_head].concat()] {
+        gate.client().send(begun).rest();
+    }
+}
+
+#[test]
 fn an_idle_connection_has_a_longer_limit_of_its_own() {
     let (_origin, gate) = limited("{headerTimeout: 200ms, idleTimeout: 1500ms}");
     let mut client = gate.client();

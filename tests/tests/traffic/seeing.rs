@@ -89,6 +89,30 @@ fn the_access_log_has_a_line_of_json_for_each_request() {
 }
 
 #[test]
+fn a_head_that_is_refused_is_counted_and_logged_too() {
+    let origin = Origin::text("x");
+    let gate = Setup::new(&all_to(origin.port(), ""))
+        .configuration("accessLog: {sample: 1}\nlimits: {headerTimeout: 300ms, requestHeaders: 8Ki}")
+        .start();
+    let large = format!("GET / HTTP/1.1\r\nhost: test\r\nx: {}\r\n\r\n", "x".repeat(9000));
+    let cases = [
+        ("GET / HTTP/1.1\r\nhost", "header-timeout", 408),
+        (large.as_str(), "headers-too-large", 431),
+        ("GET / HTTP/9\r\n\r\n", "invalid-request", 400),
+    ];
+    for (head, reason, status) in cases {
+        assert_eq!(gate.client().try_send(head).answer().status(), status, "{reason}");
+        let answers = format!("sluicegate_answers_total{{reason=\"{reason}\"}}");
+        until("the answer is counted", || (gate.count(&answers) == 1).then_some(()));
+        let requests = format!(
+            "gateway_route_requests_total{{route=\"-\",method=\"OTHER\",status_code=\"{status}\",upstream=\"-\"}}"
+        );
+        assert_eq!(gate.count(&requests), 1, "{reason}");
+        until("the answer is logged", || gate.output().contains(&format!("\"reason\":\"{reason}\"")).then_some(()));
+    }
+}
+
+#[test]
 fn picks_and_connections_are_counted_per_target() {
     let origin = Origin::text("x");
     let gate =

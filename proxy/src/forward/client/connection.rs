@@ -64,6 +64,7 @@ impl ClientConnection {
     }
 
     async fn serve_http1(self: Rc<Self>, io: TokioIo<ClientIo>) {
+        let this = Rc::clone(&self);
         let state = Arc::clone(&self.state);
         let limit = self.worker.settings().limits.request_headers;
         let service = service_fn(move |request| exchange::serve(Rc::clone(&self), request));
@@ -73,7 +74,11 @@ impl ClientConnection {
             .max_header_size(limit)
             .serve_connection(io, service)
             .with_upgrades();
-        run(&state, pin!(connection), http1::UpgradeableConnection::graceful_shutdown).await;
+        // `ClientIo` answers a head that does not come in time.
+        run(&state, pin!(connection), http1::UpgradeableConnection::graceful_shutdown, false).await;
+        if let Some(reason) = state.refused() {
+            this.worker.record_unread(reason, this.forwarded.peer());
+        }
     }
 
     async fn serve_http2(self: Rc<Self>, io: TokioIo<ClientIo>) {
@@ -86,7 +91,7 @@ impl ClientConnection {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(limit)
             .serve_connection(io, service);
-        run(&state, pin!(connection), http2::Connection::graceful_shutdown).await;
+        run(&state, pin!(connection), http2::Connection::graceful_shutdown, true).await;
     }
 
     /// The first bytes, enough to tell HTTP/2 from HTTP/1.1; `None` when there are none to come in time.
@@ -106,9 +111,14 @@ impl ClientConnection {
 /// hyper's smallest buffer.
 const MIN_BUFFER: usize = 8192;
 
-/// Runs a connection until it ends or is to be closed.
-async fn run<C>(state: &ConnectionState, mut connection: Pin<&mut C>, close: impl Fn(Pin<&mut C>))
-where
+/// Runs a connection until it ends or is to be closed. `at_header_timeout`: what has not begun its first request in time
+/// is told so and closed.
+async fn run<C>(
+    state: &ConnectionState,
+    mut connection: Pin<&mut C>,
+    close: impl Fn(Pin<&mut C>),
+    at_header_timeout: bool,
+) where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut closing = false;
@@ -119,6 +129,12 @@ where
             Verdict::Graceful if !closing => {
                 closing = true;
                 close(connection.as_mut());
+            }
+            Verdict::HeaderTimeout if at_header_timeout => {
+                close(connection.as_mut());
+                // Once, for the GOAWAY: a client that has said nothing so far may never answer it.
+                let _ = poll_logged(connection.as_mut(), cx);
+                return Poll::Ready(());
             }
             Verdict::None | Verdict::Graceful | Verdict::HeaderTimeout => {}
         }

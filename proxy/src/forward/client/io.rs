@@ -67,10 +67,16 @@ impl ClientIo {
         Poll::Ready(Ok(()))
     }
 
+    /// Answers a head that no exchange is about.
+    fn refuse(&mut self, reason: Reason) {
+        self.own = raw_http1(reason);
+        self.state.refuse(reason);
+    }
+
     fn poll_header_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A client that sent nothing has asked nothing: there is nothing to answer.
         if self.state.any_bytes() && self.own.is_empty() {
-            self.own = raw_http1(Reason::HeaderTimeout);
+            self.refuse(Reason::HeaderTimeout);
         }
         let written = self.poll_own(cx);
         self.state.decide(Verdict::Close);
@@ -139,7 +145,7 @@ impl AsyncWrite for ClientIo {
             && std::mem::replace(&mut this.between, false)
             && let Some(reason) = refused_by_parser(bytes)
         {
-            this.own = raw_http1(reason);
+            this.refuse(reason);
             return Poll::Ready(Ok(bytes.len()));
         }
         let result = Pin::new(&mut this.stream).poll_write(cx, bytes);

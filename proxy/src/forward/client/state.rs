@@ -19,6 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use slab::Slab;
 
+use crate::answer::Reason;
 use crate::forward::clock::Millis;
 
 /// What a connection waits for.
@@ -65,6 +66,8 @@ pub(crate) struct ConnectionState {
     any_bytes: AtomicBool,
     saw_content_length: AtomicBool,
     waker: OnceLock<Waker>,
+    /// Why a head was refused without an exchange.
+    refused: OnceLock<Reason>,
     interjects: AtomicBool,
     interjection: Mutex<Bytes>,
 }
@@ -112,6 +115,16 @@ impl ConnectionState {
     /// Whether the bytes of the last head had a `Content-Length` line, even where the parser dropped it.
     pub(crate) fn saw_content_length(&self) -> bool {
         self.saw_content_length.load(Ordering::Relaxed)
+    }
+
+    /// A head is refused without an exchange, and with it whatever is behind it.
+    pub(crate) fn refuse(&self, reason: Reason) {
+        self.refused.get_or_init(|| reason);
+    }
+
+    /// Why a head was refused without an exchange, if one was.
+    pub(crate) fn refused(&self) -> Option<Reason> {
+        self.refused.get().copied()
     }
 
     /// Whether the client sent anything at all.

@@ -73,6 +73,11 @@ impl ForwardedFacts {
         }
     }
 
+    /// The other end of the connection.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
     /// The client's address. Call it before [`ForwardedFacts::apply`].
     ///
     /// That is the peer's, unless the peer is a trusted proxy: then `X-Forwarded-For` is read from the right over

@@ -93,6 +93,11 @@ impl RouteShard {
         self.counts.record(Outcome::new(method, status), took);
     }
 
+    /// Counts an answer to a head that was refused before its method was known.
+    pub fn record_unread(&self, status: StatusCode) {
+        self.counts.record(Outcome(u32::from(status.as_u16())), Duration::ZERO);
+    }
+
     /// Counts an attempt to have a target of the upstream answer.
     pub fn attempted(&self, outcome: AttemptOutcome) {
         self.counts.attempts.ended(outcome);
