@@ -76,6 +76,15 @@ impl Faulty {
 
     /// The same over TLS, if need be.
     pub fn with_tls(name: &str, tls: Option<Arc<ServerConfig>>) -> Self {
+        Self::on(name, Port::free(), tls)
+    }
+
+    /// A target in clear text at this address.
+    pub fn at(name: &str, address: SocketAddr) -> Self {
+        Self::on(name, Port::at(address), None)
+    }
+
+    fn on(name: &str, port: Port, tls: Option<Arc<ServerConfig>>) -> Self {
         let state = State {
             name: name.to_owned(),
             tls,
@@ -85,7 +94,7 @@ impl Faulty {
             open: Mutex::default(),
             connections: AtomicUsize::new(0),
         };
-        let faulty = Self { port: Port::free(), state: Arc::new(state), accepting: Mutex::default() };
+        let faulty = Self { port, state: Arc::new(state), accepting: Mutex::default() };
         faulty.listen();
         faulty
     }

@@ -1,7 +1,7 @@
 //! The program under test: a folder of manifests, a process that serves it, and what one may ask of both.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::Command;
@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::client::{self, Client};
 use crate::http1::Message;
+use crate::name_server::NameServer;
 use crate::ports::Port;
 use crate::program::{Program, program};
 use crate::wait::until;
@@ -71,7 +72,17 @@ impl Setup {
     #[must_use]
     pub fn hosts(self, content: &str) -> Self {
         // A port of loopback where nobody listens refuses questions at once.
-        let mut setup = self.file("hosts", content).file("resolv.conf", "nameserver 127.0.0.153\n");
+        self.resolving(content, Ipv4Addr::new(127, 0, 0, 153))
+    }
+
+    /// Gives the process this name server and no other source of names.
+    #[must_use]
+    pub fn name_server(self, server: &NameServer) -> Self {
+        self.resolving("", server.address())
+    }
+
+    fn resolving(self, hosts: &str, server: Ipv4Addr) -> Self {
+        let mut setup = self.file("hosts", hosts).file("resolv.conf", &format!("nameserver {server}\n"));
         setup.own_hosts = true;
         setup
     }

@@ -19,10 +19,15 @@ pub struct Port {
 impl Port {
     /// Any free port.
     pub fn free() -> Self {
+        Self::at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// This one, of another loopback address say.
+    pub fn at(address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.set_reuse_address(true).expect("SO_REUSEADDR");
         socket.set_reuse_port(true).expect("SO_REUSEPORT");
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+        socket.bind(&address.into()).expect("a free port");
         let address = socket.local_addr().expect("a bound socket has an address").as_socket().expect("IPv4");
         Self { address, _bound: socket }
     }

@@ -7,6 +7,9 @@
 //! A name server that fails takes nothing down: addresses that were good stay in use for up to [`STALE`] after they
 //! expired (RFC 8767), and a connect does not wait longer than [`PATIENCE`] for newer ones. Only the name server's word that
 //! a name is gone ends that, and it must give it twice: with search domains, one lost packet can make a name look gone.
+//!
+//! A host that moves may leave addresses behind that count for minutes yet: where none of them takes a connection, the name
+//! server is asked again, at most every [`RETRY`].
 
 mod system;
 
@@ -104,13 +107,19 @@ struct Shared {
 /// What is known of a name. At least one of the fields `good`, `refused` and `flight` is set.
 #[derive(Default)]
 struct Name {
-    /// The last addresses, and until when they are good.
-    good: Option<(Arc<[IpAddr]>, Instant)>,
+    good: Option<Good>,
     /// Why the last lookup gave none, and until when not to ask again.
     refused: Option<(ResolveError, Instant)>,
     /// A lookup on its way. It says `true` when it takes longer than [`PATIENCE`], and closes when it is done.
     flight: Option<watch::Receiver<bool>>,
     turn: usize,
+}
+
+/// The last addresses of a name.
+struct Good {
+    addresses: Arc<[IpAddr]>,
+    learned: Instant,
+    until: Instant,
 }
 
 /// What to do about a name now.
@@ -180,6 +189,16 @@ impl Resolver {
         }
     }
 
+    /// No address of `host` took a connection: the next one to ask gets new ones, if there are any.
+    pub fn doubt(&self, host: &str) {
+        if let Some(good) = self.0.names().get_mut(host).and_then(|name| name.good.as_mut()) {
+            let now = Instant::now();
+            if good.learned + RETRY <= now {
+                good.until = good.until.min(now);
+            }
+        }
+    }
+
     /// Starts a lookup on the control runtime.
     fn ask(&self, host: &str) -> watch::Receiver<bool> {
         let (sender, flight) = watch::channel(false);
@@ -214,7 +233,7 @@ impl Shared {
 impl Name {
     fn state(&mut self, now: Instant) -> State {
         let good_for = |grace: Duration| {
-            self.good.as_ref().filter(|(_, until)| now < *until + grace).map(|(addresses, _)| Arc::clone(addresses))
+            self.good.as_ref().filter(|good| now < good.until + grace).map(|good| Arc::clone(&good.addresses))
         };
         let (fresh, stale) = (good_for(Duration::ZERO), good_for(STALE));
         self.turn = self.turn.wrapping_add(1);
@@ -236,7 +255,8 @@ impl Name {
             Ok(found) if !found.addresses.is_empty() => {
                 let mut addresses = found.addresses;
                 addresses.sort_by_key(IpAddr::is_ipv6);
-                self.good = Some((addresses.into(), now + found.ttl.clamp(TTL.0, TTL.1)));
+                let until = now + found.ttl.clamp(TTL.0, TTL.1);
+                self.good = Some(Good { addresses: addresses.into(), learned: now, until });
                 self.refused = None;
             }
             Ok(Found { ttl, .. }) | Err(Unfound::NoSuchName(ttl)) => {
@@ -257,7 +277,7 @@ impl Name {
 
     fn is_worth_keeping(&self, now: Instant) -> bool {
         self.flight.is_some()
-            || self.good.as_ref().is_some_and(|(_, until)| now < *until + STALE)
+            || self.good.as_ref().is_some_and(|good| now < good.until + STALE)
             || self.refused.as_ref().is_some_and(|(_, until)| now < *until)
     }
 }

@@ -200,6 +200,33 @@ async fn a_name_that_was_there_is_gone_when_said_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn addresses_that_nobody_could_be_reached_at_are_asked_for_again_now_and_then() {
+    let (server, resolver) = Server::new();
+    server.says(&["192.0.2.1"], 300);
+    addresses(&resolver).await.unwrap();
+    server.says(&["192.0.2.2"], 300);
+    // Just learned: another answer is not to be expected.
+    advance(RETRY.saturating_sub(seconds(1))).await;
+    resolver.doubt("a.example");
+    assert_eq!(addresses(&resolver).await.unwrap(), ["192.0.2.1"]);
+    advance(seconds(1)).await;
+    for host in ["a.example", "other.example", "192.0.2.1"] {
+        resolver.doubt(host);
+    }
+    assert_eq!(addresses(&resolver).await.unwrap(), ["192.0.2.2"]);
+    assert_eq!(server.asked(), 2);
+
+    // While the name server is away they are better than none.
+    advance(RETRY).await;
+    server.fails(broken());
+    resolver.doubt("a.example");
+    assert_eq!(addresses(&resolver).await.unwrap(), ["192.0.2.2"]);
+    resolver.doubt("a.example");
+    assert_eq!(addresses(&resolver).await.unwrap(), ["192.0.2.2"]);
+    assert_eq!(server.asked(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn names_that_nobody_asks_for_are_forgotten() {
     let (server, resolver) = Server::new();
     server.says(&["192.0.2.1"], 30);

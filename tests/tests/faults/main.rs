@@ -7,4 +7,5 @@ mod checked;
 mod each_fault;
 mod ejected;
 mod killed;
+mod names;
 mod storms;
