@@ -49,7 +49,7 @@ pub(crate) enum Command {
 
 /// Serves every .yaml, .yml and .json file of a folder and follows its changes. The access log goes to the standard
 /// output, everything else to the standard error.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Run {
     /// The folder; its `sluicegate.yaml` holds listeners and the like
     pub(crate) dir: PathBuf,

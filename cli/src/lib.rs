@@ -17,6 +17,7 @@ mod probe;
 mod process;
 mod proxy;
 mod run;
+mod settings;
 mod startup_code;
 mod status;
 pub mod table_view;

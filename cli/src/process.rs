@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use sluicegate_proxy::config::Config;
 use sluicegate_proxy::observe::access_log::AccessLog;
 use sluicegate_proxy::observe::admin::{self, Observed};
 use sluicegate_proxy::observe::metrics::Metrics;
@@ -22,6 +21,7 @@ use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{block_in_place, spawn_blocking};
 
+use crate::settings::Settings;
 use crate::startup_code;
 
 /// Threads of the control runtime: a long scrape must not hold up a change of the table.
@@ -43,7 +43,7 @@ pub(crate) fn on_control_runtime<T>(work: impl Future<Output = anyhow::Result<T>
 
 /// A process that serves.
 pub(crate) struct Process {
-    config: Config,
+    settings: Settings,
     signals: Signals,
     current: Arc<Current>,
     metrics: Arc<Metrics>,
@@ -56,11 +56,12 @@ pub(crate) struct Process {
 impl Process {
     /// Binds the endpoints that show the process, and serves them from here on.
     pub(crate) async fn start(
-        config: &Config,
+        settings: Settings,
         current: &Arc<Current>,
         metrics: &Arc<Metrics>,
         signals: Signals,
     ) -> anyhow::Result<Self> {
+        let config = settings.in_force();
         let access_log =
             AccessLog::start(config.access_log.sample, io::stdout()).context("cannot start the access log")?;
         metrics.watch_access_log(&access_log);
@@ -74,8 +75,8 @@ impl Process {
             observe = Some(listener.local_addr()?);
             tokio::spawn(axum::serve(listener, admin::observe(observed.clone())).into_future());
         }
-        let (config, current, metrics) = (config.clone(), Arc::clone(current), Arc::clone(metrics));
-        Ok(Self { config, signals, current, metrics, access_log, observed, admin, observe })
+        let (current, metrics) = (Arc::clone(current), Arc::clone(metrics));
+        Ok(Self { settings, signals, current, metrics, access_log, observed, admin, observe })
     }
 
     /// Serves what is in force in `current`, now and later, until a signal says to stop; then ends in order: no new
@@ -83,7 +84,7 @@ impl Process {
     /// `work` runs meanwhile and does not return. `told` is what to say before where everything is.
     pub(crate) async fn serve(mut self, told: &str, work: impl Future<Output = ()>) -> anyhow::Result<ExitCode> {
         let mut work = pin!(async {
-            work.await;
+            tokio::join!(work, self.settings.watch(&self.metrics));
             pending::<()>().await;
         });
         tokio::select! {
@@ -92,7 +93,13 @@ impl Process {
             () = &mut work => {}
         }
         let data_plane = block_in_place(|| {
-            DataPlane::start(&Handle::current(), &self.config, &self.current, &self.metrics, &self.access_log)
+            DataPlane::start(
+                &Handle::current(),
+                self.settings.in_force(),
+                &self.current,
+                &self.metrics,
+                &self.access_log,
+            )
         })?;
         self.observed.listens();
         startup_code::give_back();

@@ -12,11 +12,13 @@ use sluicegate_proxy::receive::channel::{Channel, ChannelSettings};
 use crate::arguments::Proxy;
 use crate::descriptors;
 use crate::process::{Process, Signals, on_control_runtime};
+use crate::settings::Settings;
 
 /// Serves until a signal says to stop.
 pub(crate) fn proxy(arguments: &Proxy) -> anyhow::Result<ExitCode> {
-    let config = Config::read(&arguments.config)?;
-    let controller = config.controller.clone().with_context(|| {
+    let file = arguments.config.clone();
+    let settings = Settings::read(file.clone(), move || Ok(Config::read(&file)?))?;
+    let controller = settings.in_force().controller.clone().with_context(|| {
         let file = arguments.config.display();
         format!("{file}: controller is missing: a proxy needs to know where its table comes from")
     })?;
@@ -25,9 +27,9 @@ pub(crate) fn proxy(arguments: &Proxy) -> anyhow::Result<ExitCode> {
         let signals = Signals::new()?;
         let metrics = Metrics::new();
         let current = Arc::new(Current::default());
-        let process = Process::start(&config, &current, &metrics, signals).await?;
-        let settings = ChannelSettings::new(controller, config.saved_table.clone());
-        let channel = Channel::new(settings, current);
+        let channel = ChannelSettings::new(controller, settings.in_force().saved_table.clone());
+        let process = Process::start(settings, &current, &metrics, signals).await?;
+        let channel = Channel::new(channel, current);
         process.serve("", Box::pin(channel.run())).await
     })
 }

@@ -19,15 +19,17 @@ use tokio::task::block_in_place;
 use crate::arguments::Run;
 use crate::descriptors;
 use crate::echo;
-use crate::loading::{Loaded, configuration};
+use crate::loading::{CONFIGURATION, Loaded, configuration};
 use crate::process::{Process, Signals, bind, on_control_runtime, say};
+use crate::settings::Settings;
 use crate::table_view::View;
 
 /// Serves until a signal says to stop.
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
-    let config = configured(arguments)?;
+    let read = arguments.clone();
+    let settings = Settings::read(arguments.dir.join(CONFIGURATION), move || configured(&read))?;
     descriptors::prepare();
-    on_control_runtime(serve(&arguments.dir, &config))
+    on_control_runtime(serve(&arguments.dir, settings))
 }
 
 /// The folder's configuration with the command line's flags over it.
@@ -47,13 +49,13 @@ fn configured(arguments: &Run) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-async fn serve(dir: &Path, config: &Config) -> anyhow::Result<ExitCode> {
+async fn serve(dir: &Path, settings: Settings) -> anyhow::Result<ExitCode> {
     let signals = Signals::new()?;
     let mut folder = block_in_place(|| watch(dir))?;
     let metrics = Metrics::new();
     let mut served = Served::start(dir, &folder.current(), &metrics)?;
-    let echoes = bind_echoes(config).await?;
-    let process = Process::start(config, &served.current, &metrics, signals).await?;
+    let echoes = bind_echoes(settings.in_force()).await?;
+    let process = Process::start(settings, &served.current, &metrics, signals).await?;
 
     let told = format!("{}{}", served.view.whole(), echo_places(&echoes)?);
     for (listener, name) in echoes {

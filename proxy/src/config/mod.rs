@@ -5,6 +5,7 @@
 //! so that no other stage meets nonsense. `docs/configuration.md` is the reference.
 
 mod controller;
+mod differences;
 mod file;
 mod problem;
 

@@ -177,3 +177,28 @@ fn an_edit_cuts_off_no_answer_that_is_under_way() {
     hold.wait();
     assert_eq!(client.answer().text(), "begend");
 }
+
+#[test]
+fn settings_that_wait_for_a_restart_are_named() {
+    let gate = Setup::new(&all_to(Origin::text("x").port(), "")).configuration("accessLog: {sample: 0}").start();
+    let file = gate.folder().join("sluicegate.yaml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let told = |what: &str| until(what, || gate.output().contains(what).then_some(()));
+    let waits = || gate.count("sluicegate_config_restart_needed ");
+    assert_eq!(waits(), 0);
+    let edited = before.replace("sample: 0", "sample: 1") + "limits: {idleTimeout: 5s}\n";
+    gate.write("sluicegate.yaml", &edited);
+    told("sluicegate.yaml changed; to take effect at the next start: accessLog.sample, limits.idleTimeout\n");
+    assert_eq!(waits(), 1);
+    gate.write("sluicegate.yaml", &(edited + "lisseners: []\n"));
+    told("the next start would fail:\n");
+    told("lisseners");
+    gate.write("sluicegate.yaml", &before);
+    told("says what is in force again");
+    assert_eq!(waits(), 0);
+    // Comments are no settings, and manifests are none either.
+    gate.write("sluicegate.yaml", &format!("# a comment\n{before}"));
+    gate.write("manifests.yaml", &all_to(Origin::text("y").port(), ""));
+    gate.until("an edit is in force", "/", |answer| answer.status() == 502 || answer.text() == "y");
+    assert_eq!(gate.output().matches("to take effect at the next start").count(), 1, "{}", gate.output());
+}

@@ -197,6 +197,8 @@ impl Scrape {
         gauge(encoder, "sluicegate_config_errors", help, configuration.errors.load(Relaxed))?;
         let help = "Warnings about the configuration now.";
         gauge(encoder, "sluicegate_config_warnings", help, configuration.warnings.load(Relaxed))?;
+        let help = "1: the settings on disk are others than those in force, or cannot be used.";
+        gauge(encoder, "sluicegate_config_restart_needed", help, configuration.restart_needed.load(Relaxed))?;
         let help = "How often the configuration was read.";
         let mut family = counter_family(encoder, "sluicegate_config_readings", help)?;
         counter(&mut family, &[], configuration.readings.load(Relaxed))?;

@@ -161,6 +161,7 @@ fn both_formats_have_the_same_samples_under_the_exact_names() {
     let open = listener.opened();
     drop(listener.opened());
     metrics.configuration_read(2, 5);
+    metrics.restart_needed(true);
     metrics.watch_access_log(&AccessLog::off());
 
     for format in [Format::OpenMetrics, Format::Prometheus] {
@@ -198,6 +199,7 @@ fn both_formats_have_the_same_samples_under_the_exact_names() {
         assert_eq!(value(&parsed, "sluicegate_table_version", labels([])), 7.0);
         assert_eq!(value(&parsed, "sluicegate_config_errors", labels([])), 2.0);
         assert_eq!(value(&parsed, "sluicegate_config_warnings", labels([])), 5.0);
+        assert_eq!(value(&parsed, "sluicegate_config_restart_needed", labels([])), 1.0);
         assert_eq!(value(&parsed, "sluicegate_access_log_dropped_total", labels([])), 0.0);
         let version = labels([("version", env!("CARGO_PKG_VERSION"))]);
         assert_eq!(value(&parsed, "sluicegate_build_info", version), 1.0);

@@ -60,6 +60,7 @@ struct Configuration {
     errors: AtomicU64,
     warnings: AtomicU64,
     readings: AtomicU64,
+    restart_needed: AtomicU64,
 }
 
 impl Metrics {
@@ -90,6 +91,11 @@ impl Metrics {
         self.configuration.errors.store(errors as u64, Ordering::Relaxed);
         self.configuration.warnings.store(warnings as u64, Ordering::Relaxed);
         self.configuration.readings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Says whether the process's settings on disk are others than those in force.
+    pub fn restart_needed(&self, needed: bool) {
+        self.configuration.restart_needed.store(u64::from(needed), Ordering::Relaxed);
     }
 }
 
