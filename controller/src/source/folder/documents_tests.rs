@@ -230,6 +230,15 @@ fn no_value_of_a_secret_is_ever_shown() {
 }
 
 #[test]
+fn a_report_gives_a_terminal_nothing_to_obey() {
+    for text in ["kind: \"Rule\u{1b}[31m\"\n", "kind: Rule\u{9b}31m\n", "kind: \"a\u{7f}\"\n"] {
+        let parsed = read(text);
+        let report = parsed.findings[0].render(Style::Plain);
+        assert!(!report.chars().any(|it| it.is_control() && it != '\n'), "{report:?}");
+    }
+}
+
+#[test]
 fn a_report_underlines_and_hints() {
     let parsed = read(&TARGET.replace("port: 80", "prt: 80"));
     let report = parsed.findings[0].render(Style::Plain);

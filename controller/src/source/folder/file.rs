@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::yaml::Span;
 
-/// A file that was read. Its text has the values of Secrets masked, byte for byte, so that spans stay true and no report
-/// can show one.
+/// A file that was read. Its text has the values of Secrets and control characters masked, byte for byte, so that spans stay
+/// true and no report can show them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SourceFile {
     name: String,
@@ -78,6 +78,11 @@ fn mask(text: &str, masks: &[Mask]) -> String {
                 }
             }
         }
+    }
+    // A terminal would obey them.
+    let obeyed = |character: &char| character.is_control() && !['\n', '\r', '\t', '\u{85}'].contains(character);
+    for (start, character) in text.char_indices().filter(|(_, character)| obeyed(character)) {
+        bytes.iter_mut().skip(start).take(character.len_utf8()).for_each(|byte| *byte = b'.');
     }
     // Only whole runs of non-ASCII bytes were replaced by ASCII; where a span cut a character, show nothing at all.
     String::from_utf8(bytes).unwrap_or_else(|_| "x".repeat(text.len()))

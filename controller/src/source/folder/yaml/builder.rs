@@ -15,6 +15,11 @@ use crate::problem::{FieldPath, Step};
 const MAX_DEPTH: usize = 100;
 /// How many nodes the aliases of one document may stand for, so that a few lines cannot expand to gigabytes.
 const MAX_ALIASED: usize = 100_000;
+/// How many bytes the anchors and aliases of one file may copy: few aliases of a long text are gigabytes, too, and so are
+/// many documents that each stay below the limit above.
+const MAX_COPIED: usize = 64 << 20;
+/// What a node takes besides its text, about.
+const NODE_BYTES: usize = 100;
 
 /// Where and why reading stopped, and a hint.
 pub(crate) type Failure = (usize, String, Option<String>);
@@ -25,6 +30,8 @@ pub(crate) struct Builder {
     open: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
     aliased: usize,
+    /// How many bytes anchors and aliases copied, those of the file's documents before included.
+    pub(crate) copied: usize,
     /// What is wrong with it so far.
     pub(crate) flaws: Vec<Flaw>,
     /// Where it ended, once it has.
@@ -37,6 +44,7 @@ struct Open {
     anchor: usize,
     /// How many nodes it holds so far, itself included, and how deep they nest.
     nodes: usize,
+    bytes: usize,
     depth: usize,
     content: Content,
 }
@@ -63,6 +71,7 @@ enum Key {
 struct Anchored {
     node: Node,
     nodes: usize,
+    bytes: usize,
     depth: usize,
 }
 
@@ -70,6 +79,7 @@ struct Anchored {
 struct Built {
     node: Node,
     nodes: usize,
+    bytes: usize,
     depth: usize,
     /// A plain `<<`.
     merge: bool,
@@ -77,6 +87,11 @@ struct Built {
 }
 
 impl Builder {
+    /// A builder of a document of a file of which those before copied so many bytes.
+    pub(crate) fn after(copied: usize) -> Self {
+        Self { copied, ..Self::default() }
+    }
+
     /// The scalars that have anchors.
     pub(crate) fn anchored_scalars(&self) -> Vec<Span> {
         let nodes = self.anchors.values().map(|anchored| &anchored.node);
@@ -103,7 +118,7 @@ impl Builder {
                 Event::Alias(id) => Some(self.alias(id, span)?),
                 Event::Scalar(content, style, anchor, tag) => {
                     let built = self.scalar(&content, style, tag.as_deref(), span);
-                    self.remember(anchor, &built);
+                    self.remember(anchor, &built)?;
                     Some(built)
                 }
                 Event::SequenceStart(_, anchor, _) => {
@@ -115,7 +130,7 @@ impl Builder {
                     self.start(span.start, anchor, content)?;
                     None
                 }
-                Event::SequenceEnd | Event::MappingEnd => self.close(span.end),
+                Event::SequenceEnd | Event::MappingEnd => self.close(span.end)?,
                 _ => None,
             };
             if let Some(built) = built {
@@ -130,38 +145,56 @@ impl Builder {
             at -= 1;
         }
         let message = error.info();
+        if message.contains("recursion limit") {
+            return (at, too_deep(), None);
+        }
         let hint = syntax_hint(text, at, &message);
         (at, message, hint)
     }
 
     fn start(&mut self, start: usize, anchor: usize, content: Content) -> Result<(), Failure> {
         if self.open.len() >= MAX_DEPTH {
-            return Err((start, format!("nests deeper than {MAX_DEPTH} levels"), None));
+            return Err((start, too_deep(), None));
         }
-        self.open.push(Open { start, anchor, nodes: 1, depth: 1, content });
+        self.open.push(Open { start, anchor, nodes: 1, bytes: NODE_BYTES, depth: 1, content });
         Ok(())
     }
 
-    fn close(&mut self, end: usize) -> Option<Built> {
-        let Open { start, anchor, nodes, depth, content } = self.open.pop()?;
+    fn close(&mut self, end: usize) -> Result<Option<Built>, Failure> {
+        let Some(Open { start, anchor, nodes, bytes, depth, content }) = self.open.pop() else { return Ok(None) };
         let value = match content {
             Content::List(items) => Value::List(items),
             Content::Map { entries, .. } => Value::Map(entries),
         };
         let node = Node { span: start..end.max(start), value, plain: None };
-        let built = Built { node, nodes, depth, merge: false, core_tag: None };
-        self.remember(anchor, &built);
-        Some(built)
+        let built = Built { node, nodes, bytes, depth, merge: false, core_tag: None };
+        self.remember(anchor, &built)?;
+        Ok(Some(built))
     }
 
-    fn remember(&mut self, anchor: usize, built: &Built) {
+    fn remember(&mut self, anchor: usize, built: &Built) -> Result<(), Failure> {
         if anchor != 0 {
-            let anchored = Anchored { node: built.node.clone(), nodes: built.nodes, depth: built.depth };
+            self.copy(built.bytes, built.node.span.start)?;
+            let Built { node, nodes, bytes, depth, .. } = built;
+            let anchored = Anchored { node: node.clone(), nodes: *nodes, bytes: *bytes, depth: *depth };
             self.anchors.insert(anchor, anchored);
         }
+        Ok(())
+    }
+
+    /// Takes so many bytes off what may be copied.
+    fn copy(&mut self, bytes: usize, at: usize) -> Result<(), Failure> {
+        self.copied = self.copied.saturating_add(bytes);
+        if self.copied > MAX_COPIED {
+            let most = MAX_COPIED >> 20;
+            return Err((at, format!("the anchors and aliases of this file copy more than {most} MiB"), None));
+        }
+        Ok(())
     }
 
     fn alias(&mut self, id: usize, span: Span) -> Result<Built, Failure> {
+        let bytes = self.anchors.get(&id).map_or(0, |anchored| anchored.bytes);
+        self.copy(bytes, span.start)?;
         let Some(anchored) = self.anchors.get(&id) else {
             return Err((span.start, "an anchor's value contains itself".to_owned(), None));
         };
@@ -172,7 +205,7 @@ impl Builder {
         }
         // The alias is where the user put the value; what lies inside it keeps the place where it was written.
         let node = Node { span, ..anchored.node.clone() };
-        Ok(Built { node, nodes: anchored.nodes, depth: anchored.depth, merge: false, core_tag: None })
+        Ok(Built { node, nodes: anchored.nodes, bytes, depth: anchored.depth, merge: false, core_tag: None })
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Built {
@@ -202,7 +235,7 @@ impl Builder {
             }
         };
         let plain = plain.then(|| Box::from(text));
-        Built { node: Node { span, value, plain }, nodes: 1, depth: 0, merge, core_tag }
+        Built { node: Node { span, value, plain }, nodes: 1, bytes: NODE_BYTES + text.len(), depth: 0, merge, core_tag }
     }
 
     fn expects_key(&self) -> bool {
@@ -213,6 +246,7 @@ impl Builder {
     fn place(&mut self, built: Built) -> Option<Node> {
         let Some(open) = self.open.last_mut() else { return Some(built.node) };
         open.nodes += built.nodes;
+        open.bytes += built.bytes;
         open.depth = open.depth.max(built.depth + 1);
         match &mut open.content {
             Content::List(items) => items.push(built.node),
@@ -313,6 +347,10 @@ impl Builder {
             Step::Index(index) => path.index(index),
         })
     }
+}
+
+fn too_deep() -> String {
+    format!("nests deeper than {MAX_DEPTH} levels")
 }
 
 fn scalar_node(value: Value, span: Span) -> Node {

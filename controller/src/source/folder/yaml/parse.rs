@@ -56,10 +56,11 @@ pub(crate) fn parse(text: &str) -> Vec<Result<Document, Broken>> {
     options.set_emit_comments(false);
     let mut parser = Parser::new_from_str_with_options(text, options);
     let mut documents = Vec::new();
-    let mut start = 0;
+    let (mut start, mut copied) = (0, 0);
     loop {
-        let mut builder = Builder::default();
+        let mut builder = Builder::after(copied);
         let read = builder.document(&mut parser, text);
+        copied = builder.copied;
         let end = builder.end.unwrap_or(text.len());
         match read {
             Ok(None) => break,

@@ -108,9 +108,19 @@ fn aliases_stand_where_they_are_used_and_cannot_explode() {
         writeln!(bomb, "a{level}: &a{level} [{below}]").unwrap();
     }
     assert!(parse(&bomb).remove(0).unwrap_err().message.contains("aliases"));
+    // One long text many times, copies of copies, and many documents that each stay below the limit.
+    let long = "x".repeat(1 << 20);
+    let texts = format!("b: &b \"{long}\"\nl: [{}]", "*b, ".repeat(1_000));
+    let nested = format!("{}\"{long}\"{}", "&a [".repeat(90), "]".repeat(90));
+    let documents = format!("b: &b [{}]\nl: [{}]\n---\n", "x, ".repeat(1_000), "*b, ".repeat(90)).repeat(20);
+    for bomb in [texts, nested, documents] {
+        let broken = parse(&bomb).into_iter().find_map(Result::err).unwrap();
+        assert!(broken.message.contains("copy more than 64 MiB"), "{broken:?}");
+    }
     assert!(parse("a: &x [*x]").remove(0).unwrap_err().message.contains("contains itself"));
     let deep = format!("{}{}", "[".repeat(150), "]".repeat(150));
     assert!(parse(&deep).remove(0).unwrap_err().message.contains("deeper"));
+    assert!(parse(&"[".repeat(300)).remove(0).unwrap_err().message.contains("deeper"));
 }
 
 #[test]
@@ -128,7 +138,12 @@ fn json_writes_some_characters_in_two_halves() {
     for half in [r"\ud83d", r"\ude00", r"\ud83d\u0041"] {
         let broken = parse(&format!("{{\"a\": \"{half}\"}}")).remove(0).unwrap_err();
         assert!(broken.message.contains("surrogate"), "{broken:?}");
+        assert!(broken.hint.as_ref().unwrap().contains("both halves"), "{broken:?}");
     }
+    let two = parse("{\"a\": 1}\n{\"a\": 2}\n").pop().unwrap().unwrap_err();
+    assert!(two.hint.as_ref().unwrap().contains("---"), "{two:?}");
+    let control = parse("{\"a\": \"\u{7}\"}").pop().unwrap().unwrap_err();
+    assert!(control.hint.as_ref().unwrap().contains("control character"), "{control:?}");
 }
 
 proptest::proptest! {
