@@ -37,6 +37,11 @@ impl Pool {
 
     /// Nothing goes to the one that stays before the other has left.
     fn manifests(&self, left: Option<Way>) -> String {
+        self.manifests_with(left, "")
+    }
+
+    /// The same with more of the Upstream's settings.
+    fn manifests_with(&self, left: Option<Way>, more_of_pool: &str) -> String {
         let (port, more) = self.leaves;
         let state = match left {
             Some(Way::Draining) => "state: Draining\n",
@@ -51,7 +56,8 @@ impl Pool {
             Some(Way::Deleted) => String::new(),
             _ => target("leaves", port, &format!("{state}{more}")),
         };
-        [leaves, target("stays", self.stays.port(), ""), upstream("pool", members, ""), prefix("/", "pool")].concat()
+        [leaves, target("stays", self.stays.port(), ""), upstream("pool", members, more_of_pool), prefix("/", "pool")]
+            .concat()
     }
 
     fn start(&self) -> Gate {
@@ -118,6 +124,43 @@ fn streams_are_cut_when_the_time_is_over_however_their_target_leaves() {
             assert!(!rest.ends_with("0\r\n\r\n"), "{way:?}: it looks whole: {rest:?}");
             let took = left.elapsed();
             assert!(took >= LIMIT && took < 6 * LIMIT, "{way:?}: cut after {took:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_cut_is_no_failure_of_the_target() {
+    let judged =
+        "healthChecks: {passive: {threshold: 1, maxEjectedPercent: 100}}\ncircuitBreaker: {failureThreshold: 1}";
+    let (http1, _hold) = streaming();
+    let http2 = Http2Origin::start(async |mut exchange| {
+        if exchange.head.uri.path() == "/any" {
+            return exchange.answer(Response::new(()), "leaves", None);
+        }
+        let begun = exchange.head.uri.path() != "/held";
+        let _body = if begun { Some(exchange.respond.send_response(Response::new(()), false)?) } else { None };
+        std::future::pending().await
+    });
+    for (port, protocol) in [(http1.port(), ""), (http2.port(), "protocol: H2C\n")] {
+        let pool = Pool::of(port, protocol);
+        let gate = Setup::new(&pool.manifests_with(None, judged)).configuration(CONFIGURATION).start();
+        let mut clients = ["/stream", "/held"].map(|path| {
+            let mut client = gate.client();
+            client.send(get(path));
+            client
+        });
+        let [stream, held] = &mut clients;
+        assert!(stream.wire.head().unwrap().unwrap().starts_with(b"HTTP/1.1 200"));
+        gate.until("both are under way", "/any", |_| {
+            gate.count("sluicegate_upstream_requests_in_flight{target=\"default/leaves\"") == 2
+        });
+        gate.write("manifests.yaml", &pool.manifests_with(Some(Way::Draining), judged));
+        assert_eq!(held.answer().text(), "stays", "it is cut, and tried elsewhere");
+        drop(stream.rest());
+        gate.write("manifests.yaml", &pool.manifests_with(None, judged));
+        gate.until("it is back", "/any", |answer| answer.text() == "leaves");
+        for counter in ["upstream_ejections_total{target", "circuit_breaker_openings_total{service"] {
+            assert_eq!(gate.count(&format!("sluicegate_{counter}=\"default/leaves\"")), 0, "{protocol}{counter}");
         }
     }
 }

@@ -81,7 +81,17 @@ pub(super) enum Carrier {
     /// A connection that goes back when the body was read to its end.
     Http1 { connection: Option<Http1>, connections: Rc<Connections>, clock: Rc<Clock> },
     /// A stream among others.
-    Http2 { _stream: Stream },
+    Http2 { stream: Stream },
+}
+
+impl Carrier {
+    /// Whether this side cut it, because the target leaves.
+    fn was_cut(&self) -> bool {
+        match self {
+            Self::Http1 { connections, .. } => connections.link().was_cut(),
+            Self::Http2 { stream } => stream.link().was_cut(),
+        }
+    }
 }
 
 /// An answer that broke off; the client sees its connection or stream cut, never an end.
@@ -106,7 +116,7 @@ impl AnswerBody {
 }
 
 impl AnswerBody {
-    /// Has an answer judged that broke off, unless the client's own body did.
+    /// Has an answer judged that broke off, unless the client's own body did or this side cut it.
     #[cold]
     fn judge(&self) {
         let Source::Streamed(streamed) = &self.source else { return };
@@ -114,6 +124,7 @@ impl AnswerBody {
         if let Some(in_flight) = &streamed.in_flight
             && let Some(pool) = self.record.pool(streamed.fallback())
             && pool.balancer.judges_attempt(in_flight)
+            && !streamed.carrier.was_cut()
             && watch.is_none_or(|watch| watch.take_failure().is_none())
         {
             pool.balancer.judge(streamed.member, in_flight, Outcome::Reset);

@@ -90,7 +90,7 @@ fn failed_for(mut failed: Failed, reached: &Reached<'_>, watch: Option<&BodyWatc
         failed.clients = true;
     }
     tracing::debug!(target = %reached.target(), error = %failed.cause, "no answer from a target");
-    if failed.clients {
+    if failed.clients || reached.connections.link().was_cut() {
         return failed;
     }
     if compares {
@@ -144,7 +144,7 @@ async fn carry(
             Checkout::Http2(stream) => {
                 let sending = stream.sender().try_send_request(request);
                 match limits.hold(sending).await? {
-                    Ok(response) => return Ok((response, Carrier::Http2 { _stream: stream })),
+                    Ok(response) => return Ok((response, Carrier::Http2 { stream })),
                     Err(failed) => failed,
                 }
             }

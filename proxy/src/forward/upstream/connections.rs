@@ -55,6 +55,7 @@ pub(crate) struct Http1 {
 /// An HTTP/2 connection that requests share.
 #[derive(Debug)]
 pub(crate) struct Http2 {
+    link: Arc<Link>,
     sender: http2::SendRequest<RequestBody>,
     streams: Cell<u32>,
     /// Since when a sweep has seen no streams.
@@ -96,6 +97,11 @@ impl Stream {
     /// A handle that sends the request.
     pub(crate) fn sender(&self) -> http2::SendRequest<RequestBody> {
         self.0.sender.clone()
+    }
+
+    /// The link that it is over.
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.0.link
     }
 }
 
@@ -222,7 +228,12 @@ impl Connections {
             Fresh::Http1(sender, interim) => Checkout::Http1(Http1 { sender, interim }),
             Fresh::Http2(sender) => {
                 self.multiplexes.set(true);
-                let connection = Rc::new(Http2 { sender, streams: Cell::new(0), idle_since: Cell::new(None) });
+                let connection = Rc::new(Http2 {
+                    link: Arc::clone(&self.link),
+                    sender,
+                    streams: Cell::new(0),
+                    idle_since: Cell::new(None),
+                });
                 let stream = Stream::begin(&connection);
                 if self.link.terms.connections.keep_alive {
                     self.http2.borrow_mut().push(connection);

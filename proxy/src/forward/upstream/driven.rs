@@ -90,6 +90,8 @@ impl OfLink {
     fn cut(&self) {
         let (host, connections) = (self.link.host(), self.tasks.len());
         tracing::info!(host, connections, "a target that leaves was not done within shutdown.drainTimeout; it is cut");
+        // Before anybody can see it.
+        self.link.set_cut();
         for (_, handles) in &self.tasks {
             handles.iter().for_each(AbortHandle::abort);
         }

@@ -26,6 +26,8 @@ pub struct Link {
     retired: AtomicBool,
     /// Shared with the links that come after this one for the same place.
     leaving: Arc<AtomicBool>,
+    /// What was under way was cut, since the endpoint left and its time was over.
+    cut: AtomicBool,
     /// `host` or `host:port`, as in a URI and a `Host` header; `None` when the host is no valid authority.
     authority: Option<(Authority, HeaderValue)>,
     /// TLS settings by what is offered, kept so that sessions can be resumed.
@@ -74,6 +76,7 @@ impl Link {
                 idle: AtomicU32::new(0),
                 retired: AtomicBool::new(false),
                 leaving: leaving.unwrap_or_default(),
+                cut: AtomicBool::new(false),
                 authority: authority(&terms.host, terms.port, terms.protocol),
                 tls: OnceLock::new(),
                 tls_http1: OnceLock::new(),
@@ -103,7 +106,18 @@ impl Link {
         // Mostly nothing changes, and workers read what shares its cache line.
         if self.is_leaving() != leaving {
             self.leaving.store(leaving, Ordering::Relaxed);
+            self.cut.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// Says that what was under way is cut.
+    pub(super) fn set_cut(&self) {
+        self.cut.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what was under way was cut by this side: that it broke off is no failure of the endpoint.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
     }
 
     /// Whether the endpoint is on its way out of the pool.
