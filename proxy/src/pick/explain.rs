@@ -12,7 +12,6 @@ use super::algorithm::{Algorithm, Because};
 use super::sequence::Run;
 use super::states::State;
 use super::{Balancer, Chosen, Member, MemberIndex, NoUsableTarget, Panic, unusable};
-use crate::health::published::Word;
 use crate::request::RequestView;
 
 mod health;
@@ -80,10 +79,7 @@ impl Balancer {
     /// picked another target.
     pub fn explain(&self, request: &RequestView<'_>) -> Explanation {
         let breaker = self.breaker().map(|breaker| breaker.view().breaker);
-        let gate = self.judging.pool_breaker().is_none_or(|breaker| {
-            let word = breaker.word();
-            !word.has(Word::OPEN) && (!word.has(Word::HALF_OPEN) || breaker.has_place())
-        });
+        let gate = self.lets_in();
         let chosen = if gate { self.choose(request, &[], Run::Dry) } else { None };
         let in_use = chosen.map(|chosen| (chosen.level.priority, chosen.pass));
         let picked = chosen.map(|chosen| chosen.candidate.member);

@@ -198,6 +198,11 @@ impl Balancer {
             && self.levels.iter().any(|level| level.candidates.len() > 1)
     }
 
+    /// Whether picks depend on header fields of a request: whoever picks for it again must have them as they were.
+    pub fn reads_headers(&self) -> bool {
+        self.members.len() > 1 && self.affinity.as_ref().is_some_and(Affinity::reads_headers)
+    }
+
     /// Whether picks depend on the times that [`InFlight::answered_after`](crate::endpoint::InFlight::answered_after)
     /// records; where they do not, nobody needs to look at the clock for them.
     pub fn compares_latency(&self) -> bool {
@@ -238,6 +243,20 @@ impl Balancer {
     /// The circuit breaker of the pool as a whole, where it has one.
     pub fn breaker(&self) -> Option<&EndpointHealth> {
         self.judging.pool_breaker().map(AsRef::as_ref)
+    }
+
+    /// Whether circuit breakers leave no member for a request that has been to none. Nothing is used up by asking.
+    pub fn is_open(&self, request: &RequestView<'_>) -> bool {
+        !self.lets_in()
+            || self.choose(request, &[], Run::Dry).is_none() && unusable(&self.levels, &[]) == NoUsableTarget::Open
+    }
+
+    /// Whether the circuit breaker of the pool as a whole, where it has one, lets a request through.
+    fn lets_in(&self) -> bool {
+        self.judging.pool_breaker().is_none_or(|breaker| {
+            let word = breaker.word();
+            !word.has(Word::OPEN) && (!word.has(Word::HALF_OPEN) || breaker.has_place())
+        })
     }
 
     /// Whether targets are used that are not healthy, since too few are.

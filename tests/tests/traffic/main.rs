@@ -3,6 +3,7 @@
 #![allow(clippy::format_collect, clippy::format_push_string, clippy::similar_names)]
 
 mod addresses;
+mod attempts;
 mod balancing;
 mod bodies;
 mod connections;

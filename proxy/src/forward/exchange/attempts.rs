@@ -11,9 +11,7 @@
 //! head went to the client. Upgrades and gRPC are tried again only as long as nothing was sent: what their streams carry
 //! cannot be seen here, and gRPC's clients have retries of their own (its proposal A6).
 
-use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Instant;
 
 use http::Request;
 use http::request::Parts;
@@ -24,69 +22,63 @@ use super::outgoing::{Outgoing, Replaced};
 use super::reach::{Reached, Wanted, Way};
 use super::record::Record;
 use super::send::{Answered, Failed, attempt};
+use super::spare::Spare;
 use super::tries::{Asked, MayRepeat};
-use super::view::View;
+use super::view::{Seen, View};
 use super::{Refusal, Routed};
-use crate::answer::Form;
+use crate::answer::{Form, Reason};
 use crate::forward::client::ClientConnection;
 use crate::forward::error::ForwardError;
 use crate::forward::retry::{Failure, is_idempotent, retry_after};
-use crate::forward::upstream::{Kept, RequestBody};
+use crate::forward::upstream::RequestBody;
 use crate::matching::RouteIndex;
 use crate::observe::metrics::{AttemptOutcome, RetryDecision};
 use crate::pick::Picked;
-use crate::request::{BodyFacts, IdentityHeaders, RequestView};
 use crate::worker::LocalSnapshot;
 
-/// What a request may do once it was sent. Neither on the plain path.
+/// What a request may do after its first attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Repeats {
-    /// The Rule may have it tried again.
-    retry: bool,
-    /// It may go to a lower level.
-    fail_over: bool,
+    /// It may be sent again although a target may have acted on it, and there is somebody who has that done: the Rule's
+    /// retries, or a lower level.
+    allowed: bool,
+    /// It is kept for another attempt.
+    keeps: bool,
 }
 
 impl Repeats {
     /// What this request may do. Asked while it is as the client sent it.
-    pub(super) fn of(form: Form, admitted: &Admitted, view: &View<'_>, parts: &Parts, routed: Routed<'_>) -> Self {
-        let levels = routed.pool.pool.levels.len() > 1;
-        match &routed.route.retry {
-            None if !levels => Self { retry: false, fail_over: false },
-            retry => {
-                let stream = admitted.upgrade() || form == Form::Grpc;
-                let fits = admitted.content_length.is_none_or(|length| length <= routed.route.route.buffer_size);
-                let (method, headers) = (&parts.method, &parts.headers);
-                let allowed = match retry {
-                    Some(retry) => retry.allows(method, &view.path, headers),
-                    None => is_idempotent(method, headers),
-                };
-                let may = allowed && fits && !stream;
-                Self { retry: retry.is_some() && may, fail_over: levels && may }
-            }
-        }
+    pub(super) fn of(form: Form, admitted: &Admitted, view: &View<'_>, parts: &Parts, reached: &Reached<'_>) -> Self {
+        let routed = reached.routed;
+        let retry = routed.route.retry.as_deref();
+        let limited = routed.route.route.timeouts.per_try.is_some();
+        let allowed = (retry.is_some_and(|retry| retry.covers_any(limited)) || reached.has_lower_level()) && {
+            let stream = admitted.upgrade() || form == Form::Grpc;
+            let fits = admitted.content_length.is_none_or(|length| length <= routed.route.route.buffer_size);
+            let (method, headers) = (&parts.method, &parts.headers);
+            let may = match retry {
+                Some(retry) => retry.allows(method, &view.path, headers),
+                None => is_idempotent(method, headers),
+            };
+            may && fits && !stream
+        };
+        // Without a copy another attempt can be made of what comes back unsent; but then picks would see it as the last
+        // target was to get it.
+        Self { allowed, keeps: allowed || routed.pool.balancer.reads_headers() }
     }
 
-    /// Whether a second attempt may follow a first that was sent.
-    pub(super) fn any(self) -> bool {
-        self.retry || self.fail_over
+    /// Whether the request is kept for another attempt.
+    pub(super) fn keeps(self) -> bool {
+        self.keeps
     }
 
-    /// Whether an answer of the first attempt is to be looked at again.
+    /// Whether an answer is to be looked at again.
     pub(super) fn doubts(self, routed: Routed<'_>, answered: &Answered) -> bool {
         let failure = Failure::Status(answered.0.status());
-        self.retry && routed.route.retry.as_ref().is_some_and(|retry| retry.covers(failure))
-            || self.fail_over && failure.fails_over()
+        self.allowed
+            && (routed.route.retry.as_ref().is_some_and(|retry| retry.covers(failure))
+                || routed.pool.pool.levels.len() > 1 && failure.fails_over())
     }
-}
-
-/// What a second attempt is made from.
-#[derive(Debug)]
-pub(super) struct Spare {
-    /// The head as the first target got it.
-    pub(super) parts: Parts,
-    /// The body; `None`: there is none.
-    pub(super) body: Option<Kept>,
 }
 
 /// A request that was sent, or would have been.
@@ -104,46 +96,29 @@ pub(super) struct Attempts<'r, 'a> {
     pub(super) replaced: Replaced,
 }
 
-/// What picking may know of the request besides its head.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen<'r> {
-    pub(super) admitted: &'r Admitted,
-    pub(super) identity: &'r IdentityHeaders,
-    pub(super) tls: bool,
-    pub(super) client_ip: IpAddr,
-    pub(super) received: Instant,
-    pub(super) facts: Option<&'r BodyFacts>,
-}
-
-impl<'r> Seen<'r> {
-    /// The request as picking sees it, with the header fields that it has after the Rule's changes.
-    fn view<'v>(self, head: &'v Parts) -> RequestView<'v>
-    where
-        'r: 'v,
-    {
-        RequestView {
-            method: &head.method,
-            host: "",
-            path: head.uri.path(),
-            query: head.uri.query(),
-            headers: &head.headers,
-            content_length: self.admitted.content_length,
-            client_ip: self.client_ip,
-            tls: self.tls,
-            received: self.received,
-            identity: self.identity,
-            body: self.facts,
-        }
-    }
-}
-
 /// The next attempt, and the one before it.
 struct Following<'a> {
     last: Reached<'a>,
     picked: Picked,
-    head: Parts,
-    body: Option<RequestBody>,
+    head: Head,
+    body: RequestBody,
     first: Option<Refusal>,
+}
+
+/// The head that another attempt begins with.
+enum Head {
+    /// As the client sent it.
+    Asked(Parts),
+    /// As the last target was to get it: of a request that was not kept, and comes back unsent.
+    Unsent(Parts),
+}
+
+impl Head {
+    fn parts(&self) -> &Parts {
+        match self {
+            Self::Asked(parts) | Self::Unsent(parts) => parts,
+        }
+    }
 }
 
 impl<'a> Attempts<'_, 'a> {
@@ -205,8 +180,13 @@ impl<'a> Attempts<'_, 'a> {
         tries.tried.push(reached.member);
         let refusal = Refusal::from(cause);
         if let Some(request) = unsent {
-            let (head, body) = (*request).into_parts();
-            let view = self.seen.view(&head);
+            let (parts, body) = (*request).into_parts();
+            let head = match &self.spare {
+                Some(spare) => Head::Asked(spare.head().ok_or(Reason::InternalError)?),
+                None => Head::Unsent(parts),
+            };
+            let view = self.seen.view(head.parts())?;
+            let view = view.request(head.parts(), self.seen.facts);
             let (record, deadline) = (&*self.record, reached.deadline.as_ref());
             let asked = Asked { request: &view, routed: reached.routed, record, deadline };
             let picked = match reached.routed.pool.balancer.pick(&view, &tries.tried) {
@@ -215,7 +195,7 @@ impl<'a> Attempts<'_, 'a> {
             };
             reached.tries = Some(tries);
             return match picked {
-                Some(picked) => Ok(Following { last: reached, picked, head, body: Some(body), first: Some(refusal) }),
+                Some(picked) => Ok(Following { last: reached, picked, head, body, first: Some(refusal) }),
                 None => Err(refusal),
             };
         }
@@ -227,42 +207,35 @@ impl<'a> Attempts<'_, 'a> {
     }
 
     /// The member that gets the request once more, and the request.
-    async fn replay(
-        &mut self,
-        reached: &mut Reached<'a>,
-        failure: Failure,
-    ) -> Option<(Picked, Parts, Option<RequestBody>)> {
-        let Some(spare) = &self.spare else {
-            let retry = reached.routed.route.retry.as_ref();
-            if retry.is_some_and(|retry| retry.covers(failure)) {
+    async fn replay(&mut self, reached: &mut Reached<'a>, failure: Failure) -> Option<(Picked, Head, RequestBody)> {
+        let routed = reached.routed;
+        let Some(spare) = self.spare.as_deref().filter(|_| self.repeats.allowed) else {
+            if routed.route.retry.as_ref().is_some_and(|retry| retry.covers(failure)) {
                 self.record.count(|shard| shard.decided(RetryDecision::Excluded));
             }
             return None;
         };
         let mut tries = reached.tries.take().unwrap_or_default();
-        let body = spare.body.as_ref().is_none_or(Kept::is_whole);
-        let view = self.seen.view(&spare.parts);
+        let parts = spare.head()?;
+        let view = self.seen.view(&parts).ok()?;
+        let view = view.request(&parts, self.seen.facts);
         let (record, deadline) = (&*self.record, reached.deadline.as_ref());
-        let asked = Asked { request: &view, routed: reached.routed, record, deadline };
-        let mut picked = tries.again(asked, failure, MayRepeat { allowed: self.repeats.retry, body }).await;
-        if picked.is_none() && self.repeats.fail_over && body && failure.fails_over() {
+        let asked = Asked { request: &view, routed, record, deadline };
+        let body = spare.is_whole();
+        let mut picked = tries.again(asked, failure, MayRepeat { allowed: true, body }).await;
+        if picked.is_none() && routed.pool.pool.levels.len() > 1 && body && failure.fails_over() {
             picked = tries.lower_level(asked, reached.member);
         }
         if picked.is_none() {
             tries.settle();
         }
         reached.tries = Some(tries);
-        let picked = picked?;
-        let body = match &spare.body {
-            None => None,
-            Some(kept) => Some(kept.read()?),
-        };
-        Some((picked, spare.parts.clone(), body))
+        Some((picked?, Head::Asked(parts), spare.body()?))
     }
 
     /// Makes the next attempt.
     async fn follow(&mut self, following: Following<'a>) -> Result<(Reached<'a>, Result<Answered, Failed>), Refusal> {
-        let Following { mut last, picked, head: mut parts, body, first } = following;
+        let Following { mut last, picked, head, body, first } = following;
         let last_reach = last.reach()?;
         let way = Way {
             routed: last.routed,
@@ -275,18 +248,25 @@ impl<'a> Attempts<'_, 'a> {
         let upgrade = last.upgrade;
         // Neither its place in flight nor its connection is held on to.
         drop(last);
-        let view = self.seen.view(&parts);
+        let seen = self.seen;
+        let view = seen.view(head.parts())?;
+        let request = view.request(head.parts(), seen.facts);
         let wanted =
-            Wanted { client: self.client, snapshot: self.snapshot, route: self.route, request: &view, upgrade };
+            Wanted { client: self.client, snapshot: self.snapshot, route: self.route, request: &request, upgrade };
         let mut reached = wanted.open(way, self.record).await?;
-        let replaced = std::mem::take(&mut self.replaced);
-        self.replaced =
-            Outgoing::apply_again(self.seen.admitted, self.prefix, (last_reach, replaced), &reached, &mut parts)?;
-        if let Some(spare) = &mut self.spare {
-            spare.parts = parts.clone();
-        }
-        let request = Request::from_parts(parts, body.unwrap_or_else(RequestBody::empty));
-        let outcome = attempt(self.client, self.seen.admitted.version, &mut reached, request).await;
+        let outgoing = match &head {
+            Head::Asked(parts) => Some(Outgoing::of(&view, parts, &reached, self.prefix)?),
+            Head::Unsent(_) => None,
+        };
+        let (Head::Asked(mut parts) | Head::Unsent(mut parts)) = head;
+        self.replaced = if let Some(outgoing) = outgoing {
+            outgoing.apply(self.client, seen.admitted, &reached, &mut parts)?
+        } else {
+            let last = (last_reach, std::mem::take(&mut self.replaced));
+            Outgoing::apply_again(seen.admitted, self.prefix, last, &reached, &mut parts)?
+        };
+        let request = Request::from_parts(parts, body);
+        let outcome = attempt(self.client, seen.admitted.version, &mut reached, request).await;
         Ok((reached, outcome))
     }
 }

@@ -16,6 +16,7 @@ mod read_ahead;
 mod record;
 mod refusal;
 mod send;
+mod spare;
 mod tries;
 mod upgrade;
 mod view;
@@ -30,7 +31,7 @@ use hyper::upgrade::OnUpgrade;
 
 pub(crate) use answer_body::AnswerBody;
 use answer_body::Streamed;
-use attempts::{Attempts, Repeats, Seen, Spare};
+use attempts::{Attempts, Repeats};
 use finish::Rest;
 use outgoing::Outgoing;
 pub(crate) use outgoing::target_text;
@@ -38,7 +39,8 @@ use reach::Wanted;
 use read_ahead::ReadAhead;
 use record::Record;
 use refusal::Refusal;
-use view::View;
+use spare::Spare;
+use view::{Seen, View};
 
 use crate::answer::{Form, Reason};
 use crate::forward::client::ClientConnection;
@@ -102,7 +104,7 @@ async fn forward(
                     let wanted = Wanted { client, snapshot: &snapshot, route: index, request: &request, upgrade };
                     asked = fallback::asked(routed, &request);
                     reached = reach::reach(wanted, routed, record).await?;
-                    repeats = Repeats::of(form, &admitted, &view, &parts, reached.routed);
+                    repeats = Repeats::of(form, &admitted, &view, &parts, &reached);
                     outgoing = Outgoing::of(&view, &parts, &reached, prefix)?;
                     client_ip = view.client_ip;
                     break (index, prefix);
@@ -115,7 +117,7 @@ async fn forward(
         let Some(body) = body.take() else { return Err(Reason::InternalError.into()) };
         ahead = Some(Box::pin(read_ahead::read(client, body, wanted)).await?);
     };
-    let (body, kept) = if repeats.any() {
+    let (body, kept) = if repeats.keeps() {
         let kept = admit::kept(worker, body, ahead.as_deref_mut(), reached.routed.route.route.buffer_size);
         (kept.as_ref().and_then(Kept::read).unwrap_or_else(RequestBody::empty), kept)
     } else {
@@ -123,22 +125,16 @@ async fn forward(
     };
     record.watch(body.watch());
     let on_upgrade = if admitted.upgrade() { parts.extensions.remove::<OnUpgrade>() } else { None };
+    let spare = if repeats.keeps() { Some(Spare::of(&parts, kept)) } else { None };
     let replaced = outgoing.apply(client, &admitted, &reached, &mut parts)?;
-    let spare = if repeats.any() { Some(Box::new(Spare { parts: parts.clone(), body: kept })) } else { None };
     let rest = Rest { on_upgrade, watch: body.watch().cloned(), asked };
     let outcome = send::attempt(client, admitted.version, &mut reached, Request::from_parts(parts, body)).await;
     // The answer is finished in one place, so that finishing it is compiled into this one: no copy of it is made.
     let answered = match outcome {
-        Ok(answered) if !repeats.any() || !repeats.doubts(reached.routed, &answered) => answered,
+        Ok(answered) if !repeats.doubts(reached.routed, &answered) => answered,
         outcome => {
-            let seen = Seen {
-                admitted: &admitted,
-                identity: &worker.settings().identity,
-                tls: client.tls,
-                client_ip,
-                received: record.started(),
-                facts: ahead.as_ref().map(|ahead| &ahead.facts),
-            };
+            let facts = ahead.as_ref().map(|ahead| &ahead.facts);
+            let seen = Seen { client, admitted: &admitted, client_ip, received: record.started(), facts };
             let snapshot = &snapshot;
             let attempts = Attempts { client, snapshot, route, seen, prefix, record, repeats, spare, replaced };
             let answered;

@@ -57,6 +57,12 @@ impl<'a> Reached<'a> {
         self.routed.pool.member(self.member).map_or(&self.routed.pool.key, |member| &member.endpoint.key)
     }
 
+    /// Whether the pool has a level below the member's.
+    pub(super) fn has_lower_level(&self) -> bool {
+        let pool = self.routed.pool;
+        pool.pool.levels.len() > 1 && (pool.level_of(self.member).end as usize) < pool.members().len()
+    }
+
     /// Whether the request goes over HTTP/2.
     pub(super) fn http2(&self) -> bool {
         matches!(self.checkout, Some(Checkout::Http2(_)))

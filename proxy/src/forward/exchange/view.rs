@@ -29,6 +29,29 @@ pub(super) struct View<'a> {
     identity: &'a IdentityHeaders,
 }
 
+/// What it takes to have the view of a request once more, for another attempt.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'r> {
+    pub(super) client: &'r ClientConnection,
+    pub(super) admitted: &'r Admitted,
+    /// The client's address, as the request told it when it came.
+    pub(super) client_ip: IpAddr,
+    pub(super) received: Instant,
+    /// What was read ahead of the body.
+    pub(super) facts: Option<&'r BodyFacts>,
+}
+
+impl<'r> Seen<'r> {
+    /// The view of the request with this head.
+    pub(super) fn view<'v>(self, parts: &'v Parts) -> Result<View<'v>, Refusal>
+    where
+        'r: 'v,
+    {
+        let view = View::of(self.client, parts, self.admitted, self.received)?;
+        Ok(View { client_ip: self.client_ip, ..view })
+    }
+}
+
 impl<'a> View<'a> {
     pub(super) fn of(
         client: &'a ClientConnection,

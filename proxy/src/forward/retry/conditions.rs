@@ -75,6 +75,12 @@ impl RetryRuntime {
         method && !self.excluded_paths.iter().any(|excluded| excluded.matches(path))
     }
 
+    /// Whether there is any failure that is tried again; `limited`: attempts have a time limit of their own.
+    pub(crate) fn covers_any(&self, limited: bool) -> bool {
+        let Retry { attempts, statuses, connection_errors, timeouts, .. } = &self.settings;
+        *attempts > 0 && (!statuses.is_empty() || *connection_errors || *timeouts && limited)
+    }
+
     /// Whether this failure is one to be tried again.
     pub(crate) fn covers(&self, failure: Failure) -> bool {
         match failure {
@@ -174,6 +180,17 @@ mod tests {
         assert!(some.covers(Failure::Connection) && !some.covers(Failure::Timeout));
         let other = retries(&json!({ "connectionErrors": false, "timeouts": true }));
         assert!(!other.covers(Failure::Connection) && other.covers(Failure::Timeout));
+    }
+
+    #[test]
+    fn retries_that_cover_nothing_keep_nothing() {
+        let some = |more: &serde_json::Value| retries(more).covers_any(false);
+        assert!(some(&json!({})));
+        assert!(!some(&json!({ "attempts": 0 })));
+        assert!(some(&json!({ "statuses": [] })));
+        assert!(some(&json!({ "connectionErrors": false })));
+        let timeouts = retries(&json!({ "statuses": [], "connectionErrors": false, "timeouts": true }));
+        assert!(!timeouts.covers_any(false) && timeouts.covers_any(true));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 
 use super::body::{BodyFailed, BodyWatch, RequestBody};
 
-/// A body that can be sent again.
+/// A body that can be sent again. Once it is dropped, what is still being sent is kept no longer.
 #[derive(Debug)]
 pub(crate) struct Kept(Rc<Shared>);
 
@@ -26,7 +26,6 @@ pub(super) struct Reading {
     shared: Rc<Shared>,
     /// Only the latest may read.
     number: u32,
-    next: usize,
 }
 
 #[derive(Debug)]
@@ -47,6 +46,8 @@ struct State {
     outgrown: bool,
     failed: bool,
     readings: u32,
+    /// The frame that the latest reading comes to next.
+    next: usize,
     /// Who waits for the client.
     waiting: Option<Waker>,
 }
@@ -88,7 +89,8 @@ impl Kept {
     ) -> Self {
         let frames: Vec<_> = frames.iter().filter_map(KeptFrame::of).collect();
         let bytes = frames.iter().map(KeptFrame::bytes).sum();
-        let state = State { frames, rest, bytes, most, outgrown: false, failed: false, readings: 0, waiting: None };
+        let state =
+            State { frames, rest, bytes, most, outgrown: false, failed: false, readings: 0, next: 0, waiting: None };
         Self(Rc::new(Shared { watch, state: RefCell::new(state) }))
     }
 
@@ -99,10 +101,11 @@ impl Kept {
             return None;
         }
         state.readings += 1;
+        state.next = 0;
         if let Some(cut_off) = state.waiting.take() {
             cut_off.wake();
         }
-        let reading = Reading { shared: Rc::clone(&self.0), number: state.readings, next: 0 };
+        let reading = Reading { shared: Rc::clone(&self.0), number: state.readings };
         Some(RequestBody::kept(reading, Rc::clone(&self.0.watch)))
     }
 
@@ -113,17 +116,27 @@ impl Kept {
     }
 }
 
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut state = self.0.state.borrow_mut();
+        let state = &mut *state;
+        state.outgrown = true;
+        state.frames.drain(..state.next.min(state.frames.len()));
+        state.next = 0;
+    }
+}
+
 impl Reading {
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
         let mut state = self.shared.state.borrow_mut();
         if state.readings != self.number {
             return Poll::Ready(Some(Err(BodyFailed)));
         }
-        if let Some(kept) = state.frames.get(self.next) {
-            self.next += 1;
+        let state = &mut *state;
+        if let Some(kept) = state.frames.get(state.next) {
+            state.next += 1;
             return Poll::Ready(Some(Ok(kept.frame())));
         }
-        let state = &mut *state;
         let Some(rest) = &mut state.rest else { return Poll::Ready(None) };
         let Poll::Ready(next) = self.shared.watch.poll_frame(rest, cx) else {
             state.waiting = Some(cx.waker().clone());
@@ -134,20 +147,20 @@ impl Reading {
             Some(Err(_)) => state.failed = true,
             None => state.rest = None,
         }
-        self.next = state.frames.len();
+        state.next = state.frames.len();
         Poll::Ready(next)
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
         let state = self.shared.state.borrow();
         state.readings == self.number
-            && self.next >= state.frames.len()
+            && state.next >= state.frames.len()
             && state.rest.as_ref().is_none_or(Body::is_end_stream)
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
         let state = self.shared.state.borrow();
-        let ahead: u64 = state.frames.iter().skip(self.next).map(KeptFrame::bytes).sum();
+        let ahead: u64 = state.frames.iter().skip(state.next).map(KeptFrame::bytes).sum();
         let rest = state.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
         let mut hint = SizeHint::new();
         if let Some(upper) = rest.upper() {
@@ -210,6 +223,19 @@ mod tests {
         assert!(first.frame().await.unwrap().is_err());
         assert!(!first.is_end_stream(), "cut off, not ended");
         assert_eq!(second.collect().await.unwrap().to_bytes(), "one two");
+    }
+
+    #[tokio::test]
+    async fn what_need_not_be_sent_again_is_kept_no_longer() {
+        let kept = kept(&["one ", "two ", "three"], 100);
+        let shared = Rc::clone(&kept.0);
+        let mut body = kept.read().unwrap();
+        assert!(body.frame().await.unwrap().is_ok());
+        drop(kept);
+        assert_eq!(shared.state.borrow().frames.len(), 2, "what was sent is gone");
+        assert_eq!(body.size_hint().exact(), Some(9));
+        shared.state.borrow_mut().keep(&Frame::data(Bytes::from_static(b"more")));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "two three");
     }
 
     #[test]

@@ -27,6 +27,11 @@ impl ConversationAffinity {
         request.body.is_none() && request.content_length != Some(0) && self.header_hash(request).is_none()
     }
 
+    /// Whether a header may name the conversation.
+    pub(crate) fn reads_headers(&self) -> bool {
+        self.header.is_some()
+    }
+
     fn header_hash(&self, request: &RequestView<'_>) -> Option<u64> {
         self.header.as_ref()?.hash(request)
     }

@@ -111,6 +111,15 @@ impl Affinity {
         }
     }
 
+    /// Whether [`Affinity::find`] looks at header fields.
+    pub(crate) fn reads_headers(&self) -> bool {
+        match self {
+            Self::Cookie(_) | Self::Header(_) => true,
+            Self::Conversation(conversation) => conversation.reads_headers(),
+            Self::ClientIp(_) => false,
+        }
+    }
+
     /// Whether clients are told their target, even if there is only one.
     pub(crate) fn tells_clients(&self) -> bool {
         matches!(self, Self::Cookie(_))
