@@ -148,11 +148,10 @@ pub(crate) fn read_again(file_name: &str, text: &str, environment: Environment<'
     parsed
 }
 
-/// Documents that one thread checks: some 20 ms of work, beside which starting a thread is nothing.
+/// Documents that one thread checks: some milliseconds of work, beside which starting a thread is nothing.
 const SHARE: usize = 50;
 
-/// What `check` makes of each item, in their order. The CEL library compiles a regular expression each time that a rule
-/// asks for one, so that checking takes half a millisecond a Rule; where there are thousands, all cores share in it.
+/// What `check` makes of each item, in their order. Where there are thousands, all cores share in it.
 fn on_all_cores<T: Sync, R: Send>(items: &[T], check: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = items.len().div_ceil(cores).max(SHARE);

@@ -6,6 +6,7 @@
 mod cel;
 mod compile;
 mod describe;
+mod holds;
 mod json;
 mod kinds;
 #[cfg(test)]
