@@ -212,6 +212,10 @@ fn proxy_lines(pod: &str, report: &Report, fleet: &FleetStatus) -> Vec<String> {
         unwell.insert(format!("{}{address}", endpoint.target), health(endpoint));
     }
     lines.extend(unwell.into_iter().map(|(endpoint, state)| format!("  sees {endpoint} {state}")));
+    let broken = report.upstreams.iter();
+    lines.extend(
+        broken.map(|told| format!("  sees the circuit breaker of Upstream {} {:?}", told.upstream, told.breaker)),
+    );
     lines
 }
 

@@ -4,7 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sluicegate_controller::observe::FleetStatus;
 use sluicegate_table::ObjectKey;
 use sluicegate_table::watch::{
-    BreakerState, EndpointReport, EndpointState, EntryId, EntryKind, Refusal, Report, UnhealthyReason, Version,
+    BreakerState, EndpointReport, EndpointState, EntryId, EntryKind, Refusal, Report, UnhealthyReason, UpstreamReport,
+    Version,
 };
 
 use super::{Fault, Faulty, Picture, faults, is_well, text};
@@ -70,7 +71,9 @@ fn all_that_is_not_well_is_named() {
     let id = EntryId { kind: EntryKind::Route, key: ObjectKey::new("shop", "cart") };
     let refused = vec![Refusal { id: id.clone(), reason: "the pattern is too large".to_owned() }];
     let unknown = vec!["Mirror shop/cart".to_owned()];
-    let behind = Report { refused, missing: vec![id], unknown, ready: false, endpoints: endpoints(), ..applied(6) };
+    let upstreams = vec![UpstreamReport { upstream: ObjectKey::new("shop", "cart"), breaker: BreakerState::Open }];
+    let behind =
+        Report { refused, missing: vec![id], unknown, ready: false, endpoints: endpoints(), upstreams, ..applied(6) };
     picture.fleet.proxies.insert("proxy-2".to_owned(), behind);
     picture.followers = vec!["controller-2".to_owned()];
     picture.unconnected = vec!["proxy-3".to_owned()];

@@ -158,7 +158,7 @@ reasons! {
         Ejected,
         /// A Target asked for a rest, by an answer with `Retry-After`.
         Resting,
-        /// The circuit breaker of a Target is open, or lets only probes through.
+        /// The circuit breaker of a Target, or of an Upstream as a whole, is open or lets only probes through.
         CircuitOpen,
         /// The proxies find that a Target does not answer as it should, and do not say more.
         Unhealthy,

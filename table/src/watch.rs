@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::ObjectKey;
 
 pub use line::Unreadable;
-pub use report::{BreakerState, EndpointReport, EndpointState, Refusal, Report, UnhealthyReason};
+pub use report::{BreakerState, EndpointReport, EndpointState, Refusal, Report, UnhealthyReason, UpstreamReport};
 
 /// What an entry of the table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]

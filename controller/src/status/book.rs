@@ -150,8 +150,9 @@ impl Book {
         now: Instant,
     ) {
         let knew = self.witnesses.are_known();
-        let News { entries, targets } = self.witnesses.hear(ready, fleet, now);
+        let News { entries, targets, upstreams } = self.witnesses.hear(ready, fleet, now);
         let mut touched: BTreeSet<ObjectId> = entries.iter().map(object_of).collect();
+        touched.extend(upstreams.into_iter().map(|key| ObjectId { kind: Kind::Upstream, key }));
         for key in targets {
             touched.extend(self.upstreams(&key));
             touched.insert(ObjectId { kind: Kind::Target, key });

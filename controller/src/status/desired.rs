@@ -8,9 +8,10 @@ use sluicegate_crds::rule::RuleStatus;
 use sluicegate_crds::status::{ConditionType, Reason};
 use sluicegate_crds::target::TargetStatus;
 use sluicegate_crds::upstream::{MemberStatus, UpstreamStatus};
-use sluicegate_table::{ObjectKey, Weight};
+use sluicegate_table::{BreakerScope, ObjectKey, Weight};
 use tokio::time::Instant;
 
+use super::circuit::Circuit;
 use super::health::{self, Health};
 use super::merge::{Said, holds, merged};
 use super::object::{Known, Status, entry_of};
@@ -80,8 +81,9 @@ impl Facts<'_> {
                 Status::Target(TargetStatus { conditions: conditions(&said), state })
             }
             Kind::Upstream => {
-                let members = self.members(&id.key, known);
-                let (condition, targets_healthy) = health::upstream_condition(members.as_deref());
+                let circuit = self.circuit(&id.key, known);
+                let members = self.members(&id.key, circuit.as_ref(), known);
+                let (condition, targets_healthy) = health::upstream_condition(members.as_deref(), circuit.as_ref());
                 said.push(condition);
                 let targets = members.into_iter().flatten().map(|(member, _)| member).collect();
                 Status::Upstream(UpstreamStatus { conditions: conditions(&said), targets_healthy, targets })
@@ -107,9 +109,27 @@ impl Facts<'_> {
         Some(health)
     }
 
-    fn members(&self, key: &ObjectKey, known: &Known) -> Option<Vec<(MemberStatus, Weight)>> {
+    /// The circuit breaker that an Upstream has as a whole. Before every proxy has spoken, an open one stands.
+    fn circuit(&self, key: &ObjectKey, known: &Known) -> Option<Circuit> {
+        let breaker = self.published.table.pools.get(key)?.circuit_breaker.as_ref()?;
+        if breaker.scope != BreakerScope::Upstream {
+            return None;
+        }
+        let circuit = Circuit::observed(self.witnesses.see_breaker(key));
+        if circuit.is_closed() && !self.witnesses.are_heard(self.now) {
+            return before_of_circuit(known).or(Some(circuit));
+        }
+        Some(circuit)
+    }
+
+    fn members(
+        &self,
+        key: &ObjectKey,
+        circuit: Option<&Circuit>,
+        known: &Known,
+    ) -> Option<Vec<(MemberStatus, Weight)>> {
         let pool = self.published.table.pools.get(key)?;
-        Some(health::members(pool, |target| {
+        Some(health::members(pool, circuit, |target| {
             // A Target that compile knows and the table does not is refused.
             let unresolved = self.targets.get(target);
             let absent = if unresolved.is_some() { Reason::Invalid } else { Reason::BackendNotFound };
@@ -124,6 +144,13 @@ fn before(known: &Known) -> Option<Health> {
     let Status::Target(TargetStatus { state, .. }) = &known.status else { return None };
     let condition = known.status.condition(ConditionType::Healthy)?;
     Some(Health::told((*state)?, condition))
+}
+
+/// What an Upstream's status says of its own circuit breaker, where that is not closed.
+fn before_of_circuit(known: &Known) -> Option<Circuit> {
+    let Status::Upstream(UpstreamStatus { targets, .. }) = &known.status else { return None };
+    let state = targets.iter().find_map(|member| member.breaker);
+    Circuit::told(known.status.condition(ConditionType::Healthy)?, state)
 }
 
 /// What an Upstream's status says of a member's health.

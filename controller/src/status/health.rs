@@ -9,6 +9,7 @@ use sluicegate_crds::upstream::MemberStatus;
 use sluicegate_table::watch::{self, UnhealthyReason};
 use sluicegate_table::{Level, Member, ObjectKey, Pool, Table, TargetState, TrustRoots, Weight};
 
+use super::circuit::Circuit;
 use super::merge::{Said, holds};
 use super::witnesses::{Seen, Witnesses};
 
@@ -60,11 +61,7 @@ impl Health {
             None => Reason::Unhealthy,
         };
         let all = unhealthy > 0 && unhealthy == known;
-        let breaker = breaker.map(|state| match state {
-            watch::BreakerState::Closed => BreakerState::Closed,
-            watch::BreakerState::Open => BreakerState::Open,
-            watch::BreakerState::HalfOpen => BreakerState::HalfOpen,
-        });
+        let breaker = breaker.map(shown);
         Self {
             state: if all { State::Unhealthy } else { State::Healthy },
             reason: (unhealthy > 0).then(|| reason.as_str().to_owned()),
@@ -158,10 +155,20 @@ fn because(reason: &str) -> &'static str {
     }
 }
 
-/// The Targets of a pool as its Upstream's status lists them, in the order that users wrote within each level.
-/// `health_of`: as [`of_target`], with the reason where there is no such Target.
+/// A breaker's state as a status shows it.
+pub(super) fn shown(state: watch::BreakerState) -> BreakerState {
+    match state {
+        watch::BreakerState::Closed => BreakerState::Closed,
+        watch::BreakerState::Open => BreakerState::Open,
+        watch::BreakerState::HalfOpen => BreakerState::HalfOpen,
+    }
+}
+
+/// The Targets of a pool as its Upstream's status lists them, in the order that users wrote within each level. `circuit`: the
+/// breaker that the pool has as a whole. `health_of`: as [`of_target`], with the reason where there is no such Target.
 pub(super) fn members(
     pool: &Pool,
+    circuit: Option<&Circuit>,
     health_of: impl Fn(&ObjectKey) -> Result<Health, Reason>,
 ) -> Vec<(MemberStatus, Weight)> {
     let members = pool.levels.iter().flat_map(|Level { members, .. }| members);
@@ -171,7 +178,8 @@ pub(super) fn members(
             let health = health.unwrap_or_else(|reason| Health::of(State::Unhealthy, reason.as_str()));
             let Health { state, reason, proxies, breaker } = health;
             // Proxies tell of breakers that are not closed.
-            let breaker = pool.circuit_breaker.as_ref().map(|_| breaker.unwrap_or(BreakerState::Closed));
+            let breaker = circuit.map(|circuit| circuit.state).or(breaker).unwrap_or(BreakerState::Closed);
+            let breaker = pool.circuit_breaker.as_ref().map(|_| breaker);
             (MemberStatus { name: target.name.clone(), state, reason, proxies, breaker }, *weight)
         })
         .collect()
@@ -179,7 +187,10 @@ pub(super) fn members(
 
 /// `Healthy` of an Upstream, and how many of its Targets are healthy, of how many. `None`: it is refused, and no version of
 /// it is in force.
-pub(super) fn upstream_condition(members: Option<&[(MemberStatus, Weight)]>) -> (Said, Option<String>) {
+pub(super) fn upstream_condition(
+    members: Option<&[(MemberStatus, Weight)]>,
+    circuit: Option<&Circuit>,
+) -> (Said, Option<String>) {
     let Some(members) = members else { return (of_a_refused_object(), None) };
     let healthy = |member: &MemberStatus| member.state == State::Healthy;
     let ratio = format!("{}/{}", members.iter().filter(|(member, _)| healthy(member)).count(), members.len());
@@ -192,7 +203,12 @@ pub(super) fn upstream_condition(members: Option<&[(MemberStatus, Weight)]>) -> 
     } else {
         ("True", Reason::Healthy, format!("{ratio} Targets are healthy"))
     };
-    (Said::new(ConditionType::Healthy, status, reason, message), Some(ratio))
+    let said = Said::new(ConditionType::Healthy, status, reason, message);
+    let said = match circuit {
+        Some(circuit) => circuit.condition(said),
+        None => said,
+    };
+    (said, Some(ratio))
 }
 
 /// The Targets that are not healthy, with their reasons.

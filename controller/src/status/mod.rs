@@ -9,6 +9,7 @@
 //! write.
 
 mod book;
+mod circuit;
 mod cluster;
 mod desired;
 mod events;

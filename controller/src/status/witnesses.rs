@@ -41,6 +41,8 @@ struct Word {
     refused: BTreeMap<EntryId, String>,
     missing: BTreeSet<EntryId>,
     endpoints: Vec<EndpointReport>,
+    /// Upstreams whose own circuit breaker is not closed.
+    upstreams: BTreeMap<ObjectKey, BreakerState>,
 }
 
 /// What is new, as far as the status of single objects may depend on it.
@@ -50,6 +52,8 @@ pub(super) struct News {
     pub(super) entries: BTreeSet<EntryId>,
     /// Targets of which a proxy sees the endpoints in other states.
     pub(super) targets: BTreeSet<ObjectKey>,
+    /// Upstreams of which a proxy sees the circuit breaker in another state.
+    pub(super) upstreams: BTreeSet<ObjectKey>,
 }
 
 /// How the ready proxies see a Target.
@@ -65,6 +69,17 @@ pub(super) struct Seen {
     pub(super) reason: Option<UnhealthyReason>,
     /// The circuit breaker that keeps the most from it; `None`: nobody tells of one.
     pub(super) breaker: Option<BreakerState>,
+}
+
+/// How the ready proxies see the circuit breaker that an Upstream has as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SeenBreaker {
+    /// Proxies that have said something.
+    pub(super) known: usize,
+    /// Those of them that send the Upstream no requests, or only probes.
+    pub(super) broken: usize,
+    /// The state that keeps the most from it.
+    pub(super) state: BreakerState,
 }
 
 /// How many ready proxies have an entry.
@@ -136,7 +151,8 @@ impl Witnesses {
         });
         let refused = refused.chain(unknown).collect();
         let missing = report.missing.iter().cloned().collect();
-        Some(Word { applied, refused, missing, endpoints: report.endpoints.clone() })
+        let upstreams = report.upstreams.iter().map(|told| (told.upstream.clone(), told.breaker)).collect();
+        Some(Word { applied, refused, missing, endpoints: report.endpoints.clone(), upstreams })
     }
 
     /// Whether it is known who is ready.
@@ -174,8 +190,23 @@ impl Witnesses {
 
     /// How the ready proxies see a Target. `addresses`: how many it has, where it has several.
     pub(super) fn see(&self, target: &ObjectKey, addresses: Option<usize>) -> Seen {
-        let words = self.ready.iter().flat_map(BTreeMap::values).filter_map(|witness| witness.word.as_ref());
-        words.fold(Seen::default(), |seen, word| seen.and(word, target, addresses))
+        self.words().fold(Seen::default(), |seen, word| seen.and(word, target, addresses))
+    }
+
+    /// How the ready proxies see the circuit breaker of an Upstream as a whole.
+    pub(super) fn see_breaker(&self, upstream: &ObjectKey) -> SeenBreaker {
+        let states = || self.words().filter_map(|word| word.upstreams.get(upstream).copied());
+        let broken = || states().filter(|state| *state != BreakerState::Closed);
+        SeenBreaker {
+            known: self.words().count(),
+            broken: broken().count(),
+            state: broken().max_by_key(|state| gravity(*state)).unwrap_or(BreakerState::Closed),
+        }
+    }
+
+    /// What the ready proxies have said.
+    fn words(&self) -> impl Iterator<Item = &Word> {
+        self.ready.iter().flat_map(BTreeMap::values).filter_map(|witness| witness.word.as_ref())
     }
 
     /// Whether a ready proxy has still time to say what it has.
@@ -203,12 +234,17 @@ impl Seen {
             unhealthy: self.unhealthy + usize::from(unhealthy),
             unchecked: self.unchecked,
             reason: self.reason.into_iter().chain(reason).min(),
-            breaker: self.breaker.into_iter().chain(breaker).max_by_key(|state| match state {
-                BreakerState::Closed => 0,
-                BreakerState::HalfOpen => 1,
-                BreakerState::Open => 2,
-            }),
+            breaker: self.breaker.into_iter().chain(breaker).max_by_key(|state| gravity(*state)),
         }
+    }
+}
+
+/// How much a circuit breaker in this state keeps away.
+fn gravity(state: BreakerState) -> u8 {
+    match state {
+        BreakerState::Closed => 0,
+        BreakerState::HalfOpen => 1,
+        BreakerState::Open => 2,
     }
 }
 
@@ -222,6 +258,11 @@ impl News {
             refused.map(|(id, _)| id).chain(missing).cloned().collect::<Vec<_>>()
         };
         self.entries.extend(differing(old, new).into_iter().chain(differing(new, old)));
+        let breakers = |a: &Word, b: &Word| {
+            let upstreams = a.upstreams.iter().filter(|(key, state)| b.upstreams.get(*key) != Some(*state));
+            upstreams.map(|(key, _)| key.clone()).collect::<Vec<_>>()
+        };
+        self.upstreams.extend(breakers(old, new).into_iter().chain(breakers(new, old)));
         let seen = |a: &Word, b: &Word| {
             let endpoints = a.endpoints.iter().filter(|report| !b.endpoints.contains(report));
             endpoints.map(|report| report.target.clone()).collect::<Vec<_>>()

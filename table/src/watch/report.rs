@@ -31,6 +31,9 @@ pub struct Report {
     /// The endpoints that are not as healthy as they should be.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "understood")]
     pub endpoints: Vec<EndpointReport>,
+    /// The Upstreams whose circuit breaker, one for all of their endpoints, is not closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "understood")]
+    pub upstreams: Vec<UpstreamReport>,
     /// Whether it takes requests.
     #[serde(default)]
     pub ready: bool,
@@ -68,6 +71,16 @@ pub struct EndpointReport {
     /// Its circuit breaker; `None`: it has none, or the release does not say.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_understood")]
     pub breaker: Option<BreakerState>,
+}
+
+/// The circuit breaker of one Upstream as one proxy sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpstreamReport {
+    /// The Upstream.
+    pub upstream: ObjectKey,
+    /// The breaker that it has for all of its endpoints.
+    pub breaker: BreakerState,
 }
 
 /// The states of an endpoint.
@@ -124,11 +137,13 @@ fn understood<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::{BreakerState, EndpointReport, EndpointState, Report, UnhealthyReason};
+    use super::{BreakerState, EndpointReport, EndpointState, Report, UnhealthyReason, UpstreamReport};
+    use crate::ObjectKey;
 
     #[test]
     fn what_a_newer_proxy_says_is_read_as_far_as_it_is_understood() {
         let text = r#"{"applied":"abc.7","ready":true,"weather":"fine",
+            "upstreams":[{"upstream":"a/p","breaker":"Open"},{"upstream":"a/q","breaker":"Melted"}],
             "refused":[{"kind":"Mirror","key":"a/b","reason":"?"},{"kind":"Route","key":"a/b","reason":"no such field"}],
             "endpoints":[{"target":"a/t","state":"Resting"},{"target":"a/u","state":"Unhealthy","since":1},
                 {"target":"a/v","state":"Unhealthy","reason":"Tired","breaker":"Melted"},
@@ -143,6 +158,8 @@ mod tests {
             [("u".to_owned(), None, None), ("v".to_owned(), None, None), ("w".to_owned(), open.0, open.1)]
         );
         assert!(report.endpoints.iter().all(|endpoint| endpoint.state == EndpointState::Unhealthy));
+        let broken = UpstreamReport { upstream: ObjectKey::new("a", "p"), breaker: BreakerState::Open };
+        assert_eq!(report.upstreams, [broken]);
         assert!(report.ready);
     }
 

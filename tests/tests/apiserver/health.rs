@@ -75,6 +75,46 @@ fn until_told(namespace: &Namespace<'_>, state: &str, reason: &str, message: &st
 }
 
 #[test]
+fn an_upstream_whose_circuit_is_open_says_so_and_in_how_many_proxies() {
+    let cluster = Cluster::shared();
+    let installation = Installation::new(cluster);
+    let namespace = &installation.namespace;
+    let (patient, other) = (Patient::new(), Origin::text("other"));
+    let controller = installation.controller("controller-1");
+    controller.wait_until_it_leads();
+    // All requests go to the Target that fails; the other is kept from them by the one breaker as well.
+    let objects = objects(&patient.origin, &other)
+        .replace("openDuration: 2s", "scope: Upstream, openDuration: 1h")
+        .replace("priority: 2", "priority: 1, weight: 0")
+        .replace("name: patient, priority: 1", "name: patient, priority: 1, weight: 100");
+    namespace.apply(&objects);
+    let proxies = ["proxy-1", "proxy-2"].map(|name| installation.proxy(name, controller.channel));
+    for proxy in &proxies {
+        proxy.until_status("pool.test", "/", 200);
+    }
+    let until_told = |message: &str| {
+        namespace.wait("upstream/pool", message, |upstream| {
+            condition(upstream, "Healthy")["message"].as_str().is_some_and(|text| text.ends_with(message))
+        })
+    };
+    until_told("2/2 Targets are healthy");
+    patient.bad.store(true, Ordering::SeqCst);
+    for (proxy, message) in proxies.iter().zip(["open in 1/2 proxies", "the circuit breaker of the Upstream is open"]) {
+        for _ in 0..2 {
+            assert_eq!(proxy.get("pool.test", "/").status(), 500);
+        }
+        assert_eq!(proxy.get("pool.test", "/").reason().as_deref(), Some("circuit-open"));
+        let upstream = until_told(message);
+        assert_eq!(member(&upstream, "patient")["breaker"], "Open");
+    }
+    assert_eq!(condition(&namespace.get("upstream/pool"), "Healthy")["status"], "False");
+    until("an Event names it", || {
+        let events = namespace.events("upstream/pool");
+        events.iter().any(|(reason, _)| reason == "CircuitOpen").then_some(())
+    });
+}
+
+#[test]
 fn the_story_of_a_target_that_fails_is_told_as_it_happens() {
     let cluster = Cluster::shared();
     let installation = Installation::new(cluster);

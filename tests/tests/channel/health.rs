@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluicegate_proxy::config::Config;
+use sluicegate_proxy::endpoint::InFlight;
+use sluicegate_proxy::health::Outcome;
 use sluicegate_proxy::observe::access_log::AccessLog;
 use sluicegate_proxy::observe::metrics::Metrics;
+use sluicegate_proxy::pick::MemberIndex;
 use sluicegate_proxy::serve::DataPlane;
-use sluicegate_table::watch::{EndpointReport, EndpointState, UnhealthyReason};
+use sluicegate_table::watch::{BreakerState, EndpointReport, EndpointState, UnhealthyReason, UpstreamReport};
+use sluicegate_table::{Algorithm, BreakerScope, CircuitBreaker, Level, Member, Pool, Protocol, Target, Weight};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -80,6 +84,38 @@ async fn a_change_of_health_is_reported_within_a_second_and_survives_a_reconnect
     let well = well.await;
     until_reported(&controller, &[]).await;
     assert!(well.elapsed() < Duration::from_millis(2500), "{:?}", well.elapsed());
+    tokio::task::spawn_blocking(|| plane.stop()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_breaker_of_an_upstream_is_reported_while_it_is_not_closed() {
+    let controller = Controlled::start().await;
+    let proxy = controller.proxy("a");
+    let publish = |circuit_breaker: Option<CircuitBreaker>| {
+        let member = Member { target: key("t"), weight: Weight::try_from(100).unwrap() };
+        let levels = vec![Level { priority: 1, members: vec![member] }];
+        let pool = Pool { circuit_breaker, ..Pool::new(Algorithm::Random, levels) };
+        controller.publish(|published| {
+            published.table.pools.insert(key("p"), Arc::new(pool));
+            published.table.targets.insert(key("t"), Arc::new(Target::new("127.0.0.1", 9, Protocol::Http)));
+        });
+    };
+    let scope = BreakerScope::Upstream;
+    publish(Some(CircuitBreaker { failure_threshold: 1, scope, ..CircuitBreaker::default() }));
+    proxy.has("the table", |table| table.version == 1).await;
+    let plane = serve(&proxy);
+    let snapshot = proxy.current.load();
+    let pool = snapshot.pool(&key("p")).unwrap();
+    let load = &pool.members()[0].reach.as_ref().unwrap().endpoint.load;
+    pool.balancer.judge(MemberIndex(0), &InFlight::begin(load), Outcome::Reset);
+    let until_told = async |expected: &[UpstreamReport]| {
+        let told = || controller.known("a").filter(|known| known.report.upstreams == expected);
+        until(&format!("{expected:?}"), told).await;
+    };
+    until_told(&[UpstreamReport { upstream: key("p"), breaker: BreakerState::Open }]).await;
+    // It has none any more.
+    publish(None);
+    until_told(&[]).await;
     tokio::task::spawn_blocking(|| plane.stop()).await.unwrap();
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sluicegate_crds::status::ConditionType;
-use sluicegate_table::watch::{BreakerState, EndpointReport, EndpointState, Report, UnhealthyReason};
+use sluicegate_table::watch::{BreakerState, EndpointReport, EndpointState, Report, UnhealthyReason, UpstreamReport};
 use sluicegate_table::{BreakerScope, CircuitBreaker, Pool};
 
 use super::fixture::{Fixture, accepted, after, id, unhealthy};
@@ -20,25 +20,12 @@ fn breaker(state: BreakerState) -> EndpointReport {
     EndpointReport { breaker: Some(state), ..because(UnhealthyReason::CircuitOpen) }
 }
 
-/// As [`with_second`], with circuit breakers.
-async fn with_breakers() -> Fixture {
+/// As [`with_second`], with circuit breakers of this scope.
+async fn with_breakers(scope: BreakerScope) -> Fixture {
     let mut cluster = with_second(put).await;
     cluster.object(&upstream(), 2);
     cluster.say_with([(upstream(), accepted(2))], |table| {
-        let seconds = std::time::Duration::from_secs;
-        let circuit_breaker = Some(CircuitBreaker {
-            failure_threshold: 5,
-            minimum_success_percent: None,
-            window: seconds(10),
-            minimum_requests: 20,
-            success_threshold: 3,
-            timeout: seconds(30),
-            open_duration: seconds(60),
-            probes: 3,
-            successes: 2,
-            scope: BreakerScope::Endpoint,
-            fallback: None,
-        });
+        let circuit_breaker = Some(CircuitBreaker { scope, ..CircuitBreaker::default() });
         table.pools.insert(key("chat"), Arc::new(Pool { circuit_breaker, ..pool(&[("one", 50), ("two", 50)]) }));
     });
     cluster.applies("a");
@@ -98,7 +85,7 @@ async fn of_several_reasons_the_gravest_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn a_breaker_is_shown_where_the_upstream_has_them() {
-    let cluster = with_breakers().await;
+    let cluster = with_breakers(BreakerScope::Endpoint).await;
     assert_eq!(members(&cluster), ["one Healthy Closed", "two Healthy Closed", "2/2"]);
     cluster.reports("a", |report| report.endpoints = vec![breaker(BreakerState::HalfOpen)]);
     after(2_000).await;
@@ -117,6 +104,62 @@ async fn a_breaker_is_shown_where_the_upstream_has_them() {
     cluster.applies("b");
     after(2_000).await;
     assert_eq!(members(&cluster)[1], "two Healthy Closed");
+}
+
+/// A report that the Upstream's own breaker stands so.
+fn broken(report: &mut Report, state: BreakerState) {
+    report.upstreams = vec![UpstreamReport { upstream: key("chat"), breaker: state }];
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_breaker_of_an_upstream_is_told_with_the_proxies_in_which_it_is_open() {
+    let cluster = with_breakers(BreakerScope::Upstream).await;
+    assert_eq!(members(&cluster), ["one Healthy Closed", "two Healthy Closed", "2/2"]);
+    cluster.reports("a", |report| broken(report, BreakerState::HalfOpen));
+    after(2_000).await;
+    let some = "True Healthy: 2/2 Targets are healthy; its circuit breaker is open in 1/2 proxies";
+    assert_eq!(cluster.healthy(&upstream()), some);
+    assert_eq!(members(&cluster), ["one Healthy HalfOpen", "two Healthy HalfOpen", "2/2"]);
+    assert_eq!(cluster.events(), [""; 0], "the other still sends it requests");
+
+    // A controller that starts anew has not heard that yet.
+    let writes = cluster.writes();
+    let mut cluster = cluster.restarted(&["a", "b"]);
+    cluster.say([(upstream(), accepted(2)), (target("one"), accepted(1)), (target("two"), accepted(1))]);
+    after(10_000).await;
+    assert_eq!((cluster.writes(), cluster.healthy(&upstream()).as_str()), (writes, some));
+
+    for proxy in ["a", "b"] {
+        cluster.reports(proxy, |report| broken(report, BreakerState::Open));
+    }
+    after(2_000).await;
+    let all = "False CircuitOpen: no Target gets requests: the circuit breaker of the Upstream is open";
+    assert_eq!(cluster.healthy(&upstream()), all);
+    assert_eq!(members(&cluster), ["one Healthy Open", "two Healthy Open", "2/2"]);
+    assert_eq!(cluster.events(), ["!CircuitOpen"]);
+    let writes = cluster.writes();
+    let mut cluster = cluster.restarted(&["a", "b"]);
+    cluster.say([(upstream(), accepted(2)), (target("one"), accepted(1)), (target("two"), accepted(1))]);
+    after(10_000).await;
+    assert_eq!((cluster.writes(), cluster.healthy(&upstream()).as_str()), (writes, all));
+
+    cluster.applies("a");
+    cluster.applies("b");
+    after(2_000).await;
+    assert_eq!(cluster.healthy(&upstream()), "True Healthy: 2/2 Targets are healthy");
+    assert_eq!(members(&cluster), ["one Healthy Closed", "two Healthy Closed", "2/2"]);
+    assert_eq!(cluster.events(), ["Healthy"]);
+}
+
+/// What a proxy still says of a breaker that the Upstream no longer has as a whole counts for nothing.
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_is_no_more_is_not_told() {
+    let cluster = with_breakers(BreakerScope::Endpoint).await;
+    for proxy in ["a", "b"] {
+        cluster.reports(proxy, |report| broken(report, BreakerState::Open));
+    }
+    after(2_000).await;
+    assert_eq!(cluster.healthy(&upstream()), "True Healthy: 2/2 Targets are healthy");
 }
 
 #[tokio::test(start_paused = true)]

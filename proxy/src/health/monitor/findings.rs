@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use sluicegate_table::watch::EndpointReport;
+use sluicegate_table::watch::{EndpointReport, UpstreamReport};
 use tokio::sync::watch;
 
 /// What the monitor found, for those who tell others.
@@ -15,6 +15,8 @@ pub struct Findings(watch::Sender<Found>);
 pub struct Found {
     /// The endpoints that are not healthy, in the order of their Targets and addresses.
     pub endpoints: Arc<[Finding]>,
+    /// The Upstreams whose own circuit breaker is not closed, in the order of their keys.
+    pub upstreams: Arc<[UpstreamReport]>,
     /// Whether the process ends, and takes no new requests.
     pub stopping: bool,
 }
@@ -44,7 +46,7 @@ impl Findings {
         self.0.send_modify(|found| found.stopping = true);
     }
 
-    pub(super) fn publish(&self, endpoints: Arc<[Finding]>) {
-        self.0.send_modify(|found| found.endpoints = endpoints);
+    pub(super) fn publish(&self, endpoints: Arc<[Finding]>, upstreams: Arc<[UpstreamReport]>) {
+        self.0.send_modify(|found| (found.endpoints, found.upstreams) = (endpoints, upstreams));
     }
 }

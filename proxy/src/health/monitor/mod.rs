@@ -40,9 +40,7 @@ pub(crate) async fn monitor(current: Arc<Current>, dialer: Dialer, metrics: Arc<
         let now = current.load();
         watched.follow(&snapshot, &now);
         snapshot = now;
-        if let Some(unwell) = watched.news() {
-            current.findings().publish(unwell);
-        }
+        watched.publish(current.findings());
         tokio::select! {
             () = applied => {}
             () = looks.due(changes.changed()) => {

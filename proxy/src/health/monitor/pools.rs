@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sluicegate_table::watch::BreakerState;
+use sluicegate_table::ObjectKey;
+use sluicegate_table::watch::{BreakerState, UpstreamReport};
 
 use crate::pick::Panic;
 use crate::receive::{PoolId, PoolRuntime};
 
 /// The pools in force, and what was last told of each.
 #[derive(Default)]
-pub(super) struct Pools(BTreeMap<PoolId, Entry>);
+pub(super) struct Pools {
+    entries: BTreeMap<PoolId, Entry>,
+    /// Upstreams whose own circuit breaker is not closed.
+    broken: BTreeMap<ObjectKey, BreakerState>,
+}
 
 struct Entry {
     pool: Arc<PoolRuntime>,
@@ -24,22 +29,38 @@ struct Told {
 }
 
 impl Pools {
-    /// Takes in a pool that has come, gone or changed.
-    pub(super) fn set(&mut self, id: PoolId, pool: Option<&Arc<PoolRuntime>>) {
+    /// Takes in a pool that has come, gone or changed; whether [`Self::broken`] is new.
+    pub(super) fn set(&mut self, id: PoolId, pool: Option<&Arc<PoolRuntime>>) -> bool {
         let Some(pool) = pool else {
-            self.0.remove(&id);
-            return;
+            let new = note(&mut self.broken, &id, None);
+            self.entries.remove(&id);
+            return new;
         };
-        match self.0.get_mut(&id) {
+        let told = Told::of(pool);
+        let new = note(&mut self.broken, &id, told.breaker);
+        match self.entries.get_mut(&id) {
             Some(entry) => entry.pool = Arc::clone(pool),
-            None => drop(self.0.insert(id, Entry { told: Told::of(pool), pool: Arc::clone(pool) })),
+            None => drop(self.entries.insert(id, Entry { told, pool: Arc::clone(pool) })),
         }
+        new
     }
 
-    /// Tells of what has changed.
-    pub(super) fn look(&mut self) {
-        for (PoolId { key, .. }, entry) in &mut self.0 {
+    /// The Upstreams whose own circuit breaker is not closed.
+    pub(super) fn broken(&self) -> Arc<[UpstreamReport]> {
+        let report = |(upstream, breaker): (&ObjectKey, &BreakerState)| UpstreamReport {
+            upstream: upstream.clone(),
+            breaker: *breaker,
+        };
+        self.broken.iter().map(report).collect()
+    }
+
+    /// Tells of what has changed; whether [`Self::broken`] is new.
+    pub(super) fn look(&mut self) -> bool {
+        let mut new = false;
+        for (id, entry) in &mut self.entries {
+            let key = &id.key;
             let now = Told::of(&entry.pool);
+            new |= note(&mut self.broken, id, now.breaker);
             let before = std::mem::replace(&mut entry.told, now);
             match now.panic {
                 _ if before.panic == now.panic => {}
@@ -52,6 +73,15 @@ impl Pools {
                 tracing::warn!(upstream = %key, ?from, ?to, "an upstream's circuit breaker changed");
             }
         }
+        new
+    }
+}
+
+/// Notes how the breaker of a pool stands; whether that is new. Pools that are written in Rules have none.
+fn note(broken: &mut BTreeMap<ObjectKey, BreakerState>, id: &PoolId, breaker: Option<BreakerState>) -> bool {
+    match breaker.filter(|state| *state != BreakerState::Closed && !id.inline) {
+        Some(state) => broken.insert(id.key.clone(), state) != Some(state),
+        None => !id.inline && broken.remove(&id.key).is_some(),
     }
 }
 

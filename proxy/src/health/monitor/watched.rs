@@ -10,8 +10,8 @@ use sluicegate_table::watch::{BreakerState, EndpointReport, EndpointState, Unhea
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::Finding;
 use super::pools::Pools;
+use super::{Finding, Findings};
 use crate::endpoint::Endpoint;
 use crate::health::checks::{CheckResult, CheckThread, Dialer, Subject, keep_checking};
 use crate::health::member::{breaker_of, is_closed, of_members, state_of};
@@ -30,7 +30,7 @@ pub(super) struct Watched {
     endpoints: BTreeMap<EndpointId, Entry>,
     pools: Pools,
     unwell: BTreeMap<EndpointId, Finding>,
-    /// Whether `unwell` has changed since it was last asked for.
+    /// Whether there are others than were last told.
     news: bool,
 }
 
@@ -106,7 +106,7 @@ impl Watched {
                 entry.uses.insert(id.clone(), new);
                 touched.insert(endpoint);
             }
-            self.pools.set(id, now);
+            self.news |= self.pools.set(id, now);
         }
         for id in touched {
             let Some(entry) = self.endpoints.get_mut(&id) else { continue };
@@ -126,12 +126,15 @@ impl Watched {
         for (id, entry) in &mut self.endpoints {
             self.news |= entry.tell(id, &mut self.unwell);
         }
-        self.pools.look();
+        self.news |= self.pools.look();
     }
 
-    /// The endpoints that are not healthy, if that has changed since the last call.
-    pub(super) fn news(&mut self) -> Option<Arc<[Finding]>> {
-        std::mem::take(&mut self.news).then(|| self.unwell.values().cloned().collect())
+    /// Tells of the endpoints that are not healthy and the Upstreams whose breakers are not closed, where there are others than
+    /// were last told.
+    pub(super) fn publish(&mut self, findings: &Findings) {
+        if std::mem::take(&mut self.news) {
+            findings.publish(self.unwell.values().cloned().collect(), self.pools.broken());
+        }
     }
 }
 

@@ -179,6 +179,7 @@ impl Received {
             missing: self.missing.iter().cloned().collect(),
             unknown: self.unknown.iter().cloned().collect(),
             endpoints: found.endpoints.iter().map(|finding| finding.report.clone()).collect(),
+            upstreams: found.upstreams.to_vec(),
             ready: self.current.generation() > 0 && !found.stopping,
             program: env!("CARGO_PKG_VERSION").to_owned(),
         }
