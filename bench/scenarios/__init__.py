@@ -1,6 +1,7 @@
 """The scenarios by name. Each takes the setting and gives a section of the report."""
 
 from .checks import checks
+from .ejection import ejection
 from .guards import guards
 from .memory import growth, idle
 from .latency import p99
@@ -20,6 +21,7 @@ ALL = {
     "rules": rules,
     "guards": guards,
     "checks": checks,
+    "ejection": ejection,
     "workers": workers,
     "sse": sse,
     "idle": idle,
