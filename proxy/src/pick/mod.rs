@@ -259,6 +259,12 @@ impl Balancer {
         })
     }
 
+    /// Differs from what it was whenever the health of an endpoint has changed in between.
+    pub fn health_generation(&self) -> u32 {
+        let mut candidates = self.levels.iter().flat_map(|level| &level.candidates);
+        candidates.next().map_or(0, |candidate| candidate.health.shared().generation())
+    }
+
     /// Whether targets are used that are not healthy, since too few are.
     pub fn panic(&self) -> Option<Panic> {
         self.panic_mode.told(&self.levels)

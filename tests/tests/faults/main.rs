@@ -9,3 +9,4 @@ mod ejected;
 mod killed;
 mod names;
 mod storms;
+mod waiting;

@@ -123,9 +123,12 @@ impl Tries {
     }
 
     /// Picks a member and waits: for the backoff, and for the rest that this member, or all of them, asked for. Decides
-    /// before it waits whether that is worth it.
+    /// before it waits whether that is worth it, and picks again should the health of any endpoint change meanwhile: what
+    /// a circuit breaker that has opened since keeps off is not to be sent all the same.
     async fn next(&mut self, wish: Wish<'_>, mut wait: Duration, longest: Duration) -> Result<Picked, RetryDecision> {
+        let balancer = &wish.routed.pool.balancer;
         loop {
+            let generation = balancer.health_generation();
             let (picked, rest) = match self.pick(wish) {
                 Ok(picked) => {
                     let rest = self.rest(picked.member);
@@ -145,8 +148,8 @@ impl Tries {
                 tokio::time::sleep(wait).await;
             }
             match picked {
-                Some(picked) => return Ok(picked),
-                None => wait = Duration::ZERO,
+                Some(picked) if wait.is_zero() || balancer.health_generation() == generation => return Ok(picked),
+                _ => wait = Duration::ZERO,
             }
         }
     }
