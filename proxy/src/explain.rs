@@ -5,6 +5,7 @@
 //! same [`Explanation`].
 
 mod described;
+mod fallback;
 mod text;
 
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +17,9 @@ use serde::Serialize;
 use sluicegate_table::{ObjectKey, Protocol};
 
 pub use described::{DescribeError, DescribedRequest};
+pub use fallback::ExplainedFallback;
 
+use self::fallback::End;
 use crate::answer::Reason;
 use crate::forward::exchange::target_text;
 use crate::forward::headers::strip_request;
@@ -48,6 +51,9 @@ pub struct Explanation {
     /// Which targets are candidates and which is picked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pick: Option<pick::explain::Explanation>,
+    /// What stands in while circuit breakers leave no target, each for the one before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<ExplainedFallback>,
     /// What the picked target gets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forwarded: Option<Forwarded>,
@@ -117,6 +123,7 @@ pub fn explain(snapshot: &Snapshot, request: &DescribedRequest, identity: &Ident
         rules: Vec::new(),
         upstream: None,
         pick: None,
+        fallbacks: Vec::new(),
         forwarded: None,
     };
     let (Ok(path), Ok(host)) = (normalise::path(request.url.path()), normalise::host(request.host())) else {
@@ -168,7 +175,7 @@ fn decided(snapshot: &Snapshot, mut explanation: Explanation, view: RequestView<
                 let reads_body = |pool: &Arc<PoolRuntime>| facts.is_none() && pool.balancer.needs_body(&view);
                 if !route.pool.as_ref().is_some_and(reads_body) {
                     explanation.rules = snapshot.matcher.explain(routes(), &view);
-                    return explanation.routed(route, &view, prefix);
+                    return explanation.routed(snapshot, route, &view, prefix);
                 }
                 route.route.buffer_size
             }
@@ -182,16 +189,25 @@ fn decided(snapshot: &Snapshot, mut explanation: Explanation, view: RequestView<
 }
 
 impl Explanation {
-    fn routed(mut self, route: &RouteRuntime, view: &RequestView<'_>, prefix: usize) -> Self {
+    fn routed(mut self, snapshot: &Snapshot, route: &RouteRuntime, view: &RequestView<'_>, prefix: usize) -> Self {
         self.rule = Some(route.key.clone());
         let Some(pool) = &route.pool else { return self.answered(Reason::InvalidConfiguration) };
         self.upstream = Some(pool.key.clone());
         let pick = pool.balancer.explain(view);
-        let picked = pick.picked.clone().map(|target| (target, pick.address));
+        let found = fallback::found(snapshot, pool, &pick, view);
         self.pick = Some(pick);
-        let Some((target, address)) = picked else { return self.answered(Reason::NoHealthyTarget) };
-        self.forwarded = forwarded(route, pool, &target, view, prefix).map(|to| Forwarded { address, ..to });
-        self
+        self.fallbacks = found.fallbacks;
+        match found.end {
+            End::Target { pool, target, address } => {
+                self.forwarded = forwarded(route, pool, &target, view, prefix).map(|to| Forwarded { address, ..to });
+                self
+            }
+            End::Answer { status, reason } => {
+                let status = status.unwrap_or(reason.status().as_u16());
+                self.answer = Some(ExplainedAnswer { status, reason: reason.word(), allow: Vec::new() });
+                self
+            }
+        }
     }
 
     fn answered(mut self, reason: Reason) -> Self {

@@ -5,9 +5,10 @@
 use std::net::Ipv4Addr;
 
 use serde_json::json;
-use sluicegate_table::Table;
+use sluicegate_table::{CircuitBreaker, Fallback, Pool, Table};
 
 use super::*;
+use crate::health::fixture::breaker;
 
 const SECRET: &str = "planted-secret-value";
 
@@ -110,6 +111,36 @@ fn every_refusal_has_its_reason() {
     assert_eq!(answer(&ask("GET", "http://h.test/broken", &[], "")), (503, "invalid-configuration"));
     assert_eq!(answer(&ask("GET", "http://h.test/api/%zz", &[], "")).1, "invalid-request");
     assert_eq!(answer(&ask("CONNECT", "http://h.test/api", &[], "")), (501, "not-implemented"));
+}
+
+#[test]
+fn behind_an_open_breaker_it_is_the_fallback_that_answers() {
+    let (one, two) = (ObjectKey::new("default", "one"), ObjectKey::new("default", "two"));
+    let ask = |fallback: Option<Fallback>| {
+        let mut table = Table::clone(&snapshot().table);
+        let mut pool = Pool::clone(&table.pools[&one]);
+        pool.circuit_breaker = Some(CircuitBreaker { fallback, ..breaker() });
+        table.pools.insert(one.clone(), Arc::new(pool));
+        let (snapshot, _) = Snapshot::build(Arc::new(table), &Snapshot::default());
+        let endpoint = &snapshot.pool(&one).unwrap().members()[0].reach.as_ref().unwrap().endpoint;
+        (0..5).for_each(|_| endpoint.load.health().fail_breaker(&breaker()));
+        let client = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let request = DescribedRequest::new("GET", "http://h.test/api/x", [], "", client).unwrap();
+        explain(&snapshot, &request, &IdentityHeaders::default())
+    };
+    assert_eq!(answer(&ask(None)), (503, "circuit-open"));
+    assert_eq!(answer(&ask(Some(Fallback::Pool(ObjectKey::new("default", "gone"))))), (503, "circuit-open"));
+    assert_eq!(answer(&ask(Some(Fallback::Cache))), (503, "circuit-open"));
+    let response = Fallback::Response { status: 200, body: String::new(), content_type: String::new() };
+    assert_eq!(answer(&ask(Some(response))), (200, "circuit-open"));
+    let elsewhere = ask(Some(Fallback::Pool(two.clone())));
+    assert_eq!((elsewhere.answer.as_ref(), elsewhere.upstream.as_ref()), (None, Some(&one)));
+    assert_eq!(elsewhere.forwarded.as_ref().map(|to| to.url.as_str()), Some("http://127.0.0.1:9102/x"));
+    let text = elsewhere.to_string();
+    assert!(
+        text.contains("circuit breakers are open") && text.contains("Upstream default/two, the fallback:"),
+        "{text}"
+    );
 }
 
 #[test]

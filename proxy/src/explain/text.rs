@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Explanation;
+use super::{ExplainedFallback, Explanation};
 use crate::matching::explain::{Outcome, Verdict};
 
 /// Rules that are listed at most; JSON has all.
@@ -47,6 +47,20 @@ impl fmt::Display for Explanation {
             writeln!(f, "\nUpstream {upstream}:")?;
             for line in pick.to_string().lines() {
                 writeln!(f, "  {line}")?;
+            }
+        }
+        for fallback in &self.fallbacks {
+            match fallback {
+                ExplainedFallback::Upstream { upstream, pick } => {
+                    writeln!(f, "\nUpstream {upstream}, the fallback:")?;
+                    for line in pick.to_string().lines() {
+                        writeln!(f, "  {line}")?;
+                    }
+                }
+                ExplainedFallback::Response => writeln!(f, "\nthe fallback is the fixed answer")?,
+                ExplainedFallback::Cache => {
+                    writeln!(f, "\nthe fallback is the last good answer to the same request, if one is kept")?;
+                }
             }
         }
         Ok(())

@@ -9,6 +9,7 @@
 //! | `HalfOpen` | a probe succeeds, and `successes` of the round have | `HalfOpen`, with a new round |
 //! | `HalfOpen` | a probe fails, and too few are left for the round to pass | Open |
 //! | `HalfOpen` | any other probe's answer | `HalfOpen` |
+//! | any | nobody has a circuit breaker for it any more | Closed |
 //!
 //! A probe that is still under way when its round passes keeps its place, in the next round, so that there are never more
 //! than `probes` at a time. What comes of attempts that are no probes counts in Closed only, and what comes of probes of
@@ -201,6 +202,13 @@ impl Breaker {
         self.openings += 1;
         self.phase = Phase::Open { until: after(now, self.terms.open_duration) };
         ended
+    }
+
+    /// Nobody has set it any more: it begins anew.
+    pub(super) fn forget(&mut self, now: Instant) -> Option<Places> {
+        self.row = 0;
+        self.window = Window::new(now);
+        (self.phase != Phase::Closed).then(|| self.close(now))
     }
 
     fn close(&mut self, now: Instant) -> Places {

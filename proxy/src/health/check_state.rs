@@ -48,10 +48,11 @@ struct Row {
 impl CheckState {
     pub(super) fn new(
         (settings, egress_proxy): (ActiveCheck, Option<EgressProxy>),
+        status: CheckStatus,
         endpoint: Weak<EndpointHealth>,
         shared: Arc<Shared>,
     ) -> Self {
-        let status = AtomicU8::new(CheckStatus::Unchecked as u8);
+        let status = AtomicU8::new(status as u8);
         Self { settings, egress_proxy, status, row: Mutex::default(), endpoint, shared }
     }
 
@@ -148,5 +149,27 @@ mod tests {
         assert_eq!(other.status(), CheckStatus::Failing);
         other.set(true, now);
         assert_eq!(other.status(), CheckStatus::Passing);
+    }
+
+    #[test]
+    fn the_same_question_at_other_times_begins_with_its_answer() {
+        let settings = ActiveCheck {
+            probe: Probe::Tcp,
+            interval: Duration::from_secs(15),
+            timeout: Duration::from_secs(5),
+            healthy_threshold: 2,
+            unhealthy_threshold: 1,
+        };
+        let endpoint = EndpointHealth::new(&Arc::default());
+        let state = endpoint.check(&settings, None);
+        for (passed, status) in [(false, CheckStatus::Failing), (true, CheckStatus::Passing)] {
+            for _ in 0..2 {
+                state.set(passed, Instant::now());
+            }
+            let other = endpoint.check(&ActiveCheck { interval: Duration::from_secs(5), ..settings.clone() }, None);
+            assert_eq!(other.status(), status);
+            let question = ActiveCheck { probe: Probe::Grpc { service: String::new() }, ..settings.clone() };
+            assert_eq!(endpoint.check(&question, None).status(), CheckStatus::Unchecked);
+        }
     }
 }

@@ -54,6 +54,11 @@ impl Ejection {
         self.until = Some(after(now, check.interval.saturating_mul(self.times)));
     }
 
+    /// Nobody has set it any more: it begins anew.
+    pub(super) fn forget(&mut self) {
+        *self = Self { count: self.count, ..Self::default() };
+    }
+
     /// Ends it when it is over; the time that the endpoint then takes to get its whole share.
     pub(super) fn tick(&mut self, now: Instant) -> Option<Duration> {
         self.until.take_if(|until| *until <= now)?;

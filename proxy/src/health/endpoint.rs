@@ -76,20 +76,23 @@ impl EndpointHealth {
     }
 
     /// What active checks with these settings, by way of this egress proxy, have found out: the same for everyone who asks
-    /// for the same.
+    /// for the same. Settings that ask the same question at other times begin with its answer.
     pub fn check(&self, settings: &ActiveCheck, egress_proxy: Option<&EgressProxy>) -> Arc<CheckState> {
         let mut checks = self.rest.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = None;
+        let (mut found, mut status) = (None, CheckStatus::Unchecked);
         checks.retain(|check| {
             let Some(check) = check.upgrade() else { return false };
-            if check.settings() == settings && check.egress_proxy() == egress_proxy {
-                found = Some(check);
+            if check.settings().probe == settings.probe && check.egress_proxy() == egress_proxy {
+                status = check.status();
+                if check.settings() == settings {
+                    found = Some(check);
+                }
             }
             true
         });
         found.unwrap_or_else(|| {
             let asked = (settings.clone(), egress_proxy.cloned());
-            let new = Arc::new(CheckState::new(asked, self.rest.me.clone(), Arc::clone(&self.rest.shared)));
+            let new = Arc::new(CheckState::new(asked, status, self.rest.me.clone(), Arc::clone(&self.rest.shared)));
             checks.push(Arc::downgrade(&new));
             new
         })
@@ -179,6 +182,17 @@ impl EndpointHealth {
     pub(crate) fn take_back_probe(&self, phase: u32) {
         let now = Instant::now();
         self.update(now, |state| ((), state.take_back_probe(now, phase)));
+    }
+
+    /// An edit took these off: what they found holds no more. Where another pool has them as well, they begin anew.
+    pub(crate) fn forget(&self, passive: bool, breaker: bool) {
+        let now = Instant::now();
+        if passive {
+            self.update(now, |state| (state.forget_passive(), None));
+        }
+        if breaker {
+            self.update(now, |state| ((), state.forget_breaker(now)));
+        }
     }
 
     /// How long it takes to its whole share when checks pass again.

@@ -5,8 +5,8 @@
 //!
 //! | part | states | enters | leaves |
 //! |---|---|---|---|
-//! | ejection | out, in | `threshold` failures in a row, as the level allows | after interval × times |
-//! | rest | resting, not | 429 or 503 with `Retry-After` | when that is over |
+//! | ejection | out, in | `threshold` failures in a row, as the level allows | after interval × times, or passive checks are taken off |
+//! | rest | resting, not | 429 or 503 with `Retry-After` | when that is over, or passive checks are taken off |
 //! | breaker | Closed, Open, `HalfOpen` | see [`super::breaker`] | |
 //! | ramp | ramping, not | an ejection or the breaker's distrust ends, checks pass again, a new endpoint joins others | with its whole share |
 //!
@@ -136,6 +136,18 @@ impl State {
         if self.ejection.until().is_none() && self.breaker.state() == BreakerState::Closed {
             self.ramp = Ramp::new(now, length);
         }
+    }
+
+    /// Passive checks were taken off: what they found holds no more.
+    pub(super) fn forget_passive(&mut self) {
+        (self.row, self.rest, self.ended) = (Row::default(), Rest::default(), Ended::default());
+        self.ejection.forget();
+    }
+
+    /// The circuit breaker was taken off: it is closed.
+    pub(super) fn forget_breaker(&mut self, now: Instant) -> Option<Places> {
+        self.ended = Ended::default();
+        self.breaker.forget(now)
     }
 
     /// Does what is due.

@@ -40,6 +40,9 @@ pub struct Explanation {
     pub address: Option<SocketAddr>,
     /// Why that one.
     pub why: String,
+    /// Why there is none.
+    #[serde(skip)]
+    pub(crate) none: Option<NoUsableTarget>,
 }
 
 /// A member of the pool. A Target with several addresses is as many.
@@ -83,6 +86,11 @@ impl Balancer {
         let chosen = if gate { self.choose(request, &[], Run::Dry) } else { None };
         let in_use = chosen.map(|chosen| (chosen.level.priority, chosen.pass));
         let picked = chosen.map(|chosen| chosen.candidate.member);
+        let none = match chosen {
+            Some(_) => None,
+            None if !gate => Some(NoUsableTarget::Open),
+            None => Some(unusable(&self.levels, &[])),
+        };
         let mut candidates: Vec<ExplainedMember> = self
             .members
             .iter()
@@ -120,11 +128,8 @@ impl Balancer {
             candidates,
             picked: picked.and_then(|member| self.member(member)).map(|member| member.key.clone()),
             address: picked.and_then(|member| self.member(member)).and_then(|member| member.address),
-            why: match chosen {
-                Some(chosen) => self.why(chosen),
-                None if !gate => NoUsableTarget::Open.to_string(),
-                None => unusable(&self.levels, &[]).to_string(),
-            },
+            why: chosen.map(|chosen| self.why(chosen)).or(none.map(|none| none.to_string())).unwrap_or_default(),
+            none,
         }
     }
 

@@ -37,6 +37,14 @@ impl Judging {
         Self { passive, breaker: pool.circuit_breaker.clone(), pool_breaker, wants }
     }
 
+    /// Whether these terms no longer have passive checks of a member, or a circuit breaker for each endpoint, that
+    /// `previous` had.
+    pub(crate) fn took_off(&self, previous: &Self, member: MemberIndex) -> (bool, bool) {
+        let for_each = |terms: &Self| terms.breaker.as_ref().is_some_and(|set| set.scope == BreakerScope::Endpoint);
+        let passive = self.passive(member).is_none() && previous.passive.iter().any(Option::is_some);
+        (passive, for_each(previous) && !for_each(self))
+    }
+
     /// Whether attempts need to be judged at all.
     pub(crate) fn wants(&self) -> bool {
         self.wants

@@ -188,6 +188,11 @@ impl Balancer {
         let mut candidates = levels.iter().flat_map(|level| &level.candidates);
         let shared = candidates.next().map(|candidate| candidate.health.shared());
         let judging = Judging::new(pool, passive.into(), shared, previous.map(|previous| &previous.judging));
+        for candidate in levels.iter().flat_map(|level| &level.candidates) {
+            let (passive, breaker) =
+                previous.map_or((false, false), |previous| judging.took_off(&previous.judging, candidate.member));
+            candidate.health.forget(passive, breaker);
+        }
         let panic_mode = PanicMode::new(&levels);
         Self { algorithm: pool.algorithm, levels, affinity, members: members.into(), judging, panic_mode }
     }

@@ -15,7 +15,7 @@ use crate::pick::{NoUsableTarget, Picked};
 use crate::request::RequestView;
 
 /// Pools that may follow one another; there are no loops, and this is for a table that has one all the same.
-const LONGEST_CHAIN: usize = 8;
+pub(crate) const LONGEST_CHAIN: usize = 8;
 
 /// What is to happen to a request for which the pool of `routed` has no target: `routed` then leads to the pool that
 /// stands in.

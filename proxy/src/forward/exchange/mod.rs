@@ -32,6 +32,7 @@ use hyper::upgrade::OnUpgrade;
 pub(crate) use answer_body::AnswerBody;
 use answer_body::Streamed;
 use attempts::{Attempts, Repeats};
+pub(crate) use fallback::LONGEST_CHAIN;
 use finish::Rest;
 use outgoing::Outgoing;
 pub(crate) use outgoing::target_text;

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, RANGE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, HeaderName, RANGE};
 use http::{HeaderMap, Method};
 
 use super::rules::directives;
 use crate::receive::RouteRuntime;
 use crate::request::RequestView;
+
+/// What clients of AI providers have their key in, where it is not `Authorization`.
+const API_KEYS: [HeaderName; 2] = [HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
 
 /// What a request asks for. Owned, because the request itself goes on to a target.
 #[derive(Debug)]
@@ -34,7 +37,8 @@ impl Asked {
             let _ = write!(key, "?{query}");
         }
         let headers = request.headers.clone();
-        let personal = headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE);
+        let says_who = [&AUTHORIZATION, &COOKIE, &request.identity.user];
+        let personal = says_who.into_iter().chain(&API_KEYS).any(|name| headers.contains_key(name));
         let no_store = directives(&headers, &CACHE_CONTROL).any(|(name, _)| name.eq_ignore_ascii_case("no-store"));
         let keeps = get && !no_store && !headers.contains_key(RANGE);
         Some(Self { key: key.into(), headers, personal, keeps })

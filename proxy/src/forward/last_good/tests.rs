@@ -138,7 +138,7 @@ fn bytes_are_bounded_too() {
 }
 
 #[test]
-fn head_and_what_has_a_body_or_a_range_is_told_apart() {
+fn head_and_what_has_a_body_a_range_or_an_author_is_told_apart() {
     let request = |method: Method| Request::builder().method(method).body(()).unwrap();
     let identity = crate::request::IdentityHeaders::default();
     let route = sluicegate_table::Route::new(Vec::new(), sluicegate_table::Backend::Invalid);
@@ -174,4 +174,8 @@ fn head_and_what_has_a_body_or_a_range_is_told_apart() {
     assert!(asked(Method::GET, Some(3), &none).is_none());
     assert!(!asked(Method::GET, Some(0), &fields(&[("range", "bytes=0-1")])).unwrap().keeps);
     assert!(!asked(Method::GET, Some(0), &fields(&[("cache-control", "no-store")])).unwrap().keeps);
+    assert!(!get.personal);
+    for says_who in ["authorization", "cookie", "x-user-id", "x-api-key", "api-key"] {
+        assert!(asked(Method::GET, Some(0), &fields(&[(says_who, "x")])).unwrap().personal, "{says_who}");
+    }
 }

@@ -136,6 +136,7 @@ enum Event {
     Probed(bool),
     Abandoned,
     TakeBackProbe,
+    Forget { passive: bool, breaker: bool },
     Tick,
     Wait(u16),
 }
@@ -152,6 +153,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => any::<bool>().prop_map(Event::Probed),
         1 => Just(Event::Abandoned),
         1 => Just(Event::TakeBackProbe),
+        1 => any::<(bool, bool)>().prop_map(|(passive, breaker)| Event::Forget { passive, breaker }),
         2 => Just(Event::Tick),
         4 => (0..40_000_u16).prop_map(Event::Wait),
     ]
@@ -220,6 +222,12 @@ impl Machine {
                 None
             }
             Event::TakeBackProbe => self.state.take_back_probe(now, self.last_probe),
+            Event::Forget { passive, breaker } => {
+                if passive {
+                    self.state.forget_passive();
+                }
+                if breaker { self.state.forget_breaker(now) } else { None }
+            }
             Event::Tick => self.state.tick(now),
             Event::Wait(millis) => {
                 // The task is never late by more than it takes.
@@ -289,7 +297,8 @@ proptest! {
                         (BreakerState::Closed, BreakerState::Open)
                             | (BreakerState::Open, BreakerState::HalfOpen)
                             | (BreakerState::HalfOpen, BreakerState::Closed | BreakerState::Open)
-                    ),
+                    )
+                    || matches!(event, Event::Forget { breaker: true, .. }) && after == BreakerState::Closed,
                 "{before:?} → {after:?} by {event:?}"
             );
         }

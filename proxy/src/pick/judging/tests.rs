@@ -274,3 +274,25 @@ async fn the_probes_of_a_pool_without_a_breaker_count_too() {
     }
     assert_eq!(view(&fixture, 0).breaker, BreakerState::Closed);
 }
+
+#[test]
+fn checks_and_breakers_that_an_edit_takes_off_hold_nothing_back() {
+    let mut fixture = checked();
+    fixture.pool.circuit_breaker = Some(breaker());
+    let guarded = fixture.balancer();
+    assert_eq!(fail(&guarded, BAD), 3);
+    for _ in 0..5 {
+        fixture.load(0).health().fail_breaker(&breaker());
+    }
+    let reason = |fixture: &Fixture| (view(fixture, 0).ejected_until.is_some(), view(fixture, 0).breaker);
+    assert_eq!(reason(&fixture), (true, BreakerState::Open));
+    let edited = Balancer::new(&fixture.pool, &fixture.targets, Some(&guarded));
+    assert_eq!(reason(&fixture), (true, BreakerState::Open), "an edit of anything else changes nothing");
+    fixture.pool.circuit_breaker = None;
+    let unguarded = Balancer::new(&fixture.pool, &fixture.targets, Some(&edited));
+    assert_eq!(reason(&fixture), (true, BreakerState::Closed));
+    fixture.pool.health_checks.passive = None;
+    let unchecked = Balancer::new(&fixture.pool, &fixture.targets, Some(&unguarded));
+    assert_eq!(view(&fixture, 0).reason(), None);
+    assert_eq!(count(2, 100, || pick(&unchecked)), [50, 50]);
+}
