@@ -292,7 +292,8 @@ pub struct Timeouts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Duration>,
     /// How long it may take from the sending of an attempt until the head of its answer; then it is tried again where `retry`
-    /// allows it, or else the answer is 504. Left out: no limit but `request`.
+    /// allows it, or else the answer is 504. A connection that is opened for it may take as long. Left out: no limit but
+    /// `request`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_try: Option<Duration>,
     /// How long the answer's body may stand still; then the connection is closed. Left out: no limit.

@@ -19,6 +19,7 @@ mod coalesce;
 mod deadline;
 pub mod error;
 pub(crate) mod exchange;
+pub(crate) mod grpc_status;
 pub mod headers;
 pub(crate) mod last_good;
 pub mod retry;

@@ -140,10 +140,10 @@ impl EndpointHealth {
         let _ = self.rest.succeeded.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
     }
 
-    /// The success of this number was none after all.
-    pub(crate) fn take_back(&self, number: u32) {
+    /// The success of this number was none after all, to passive checks, the circuit breaker or both.
+    pub(crate) fn take_back(&self, number: u32, passive: bool, breaker: bool) {
         if number != 0 {
-            self.update(Instant::now(), |state| (state.take_back(number), None));
+            self.update(Instant::now(), |state| (state.take_back(number, passive, breaker), None));
         }
     }
 

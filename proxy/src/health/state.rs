@@ -99,15 +99,18 @@ impl State {
         self.ended.number
     }
 
-    /// The success of this number was none after all, unless another has come since.
-    pub(super) fn take_back(&mut self, number: u32) {
+    /// The success of this number was none after all to passive checks, the circuit breaker or both, unless another has come
+    /// since.
+    pub(super) fn take_back(&mut self, number: u32, passive: bool, breaker: bool) {
         if self.ended.number == number {
             let Ended { row, breaker_row, .. } = std::mem::take(&mut self.ended);
             self.ended.number = number;
-            if self.ejection.until().is_none() {
+            if passive && self.ejection.until().is_none() {
                 self.row.resume(row);
             }
-            self.breaker.resume(breaker_row);
+            if breaker {
+                self.breaker.resume(breaker_row);
+            }
         }
     }
 

@@ -75,9 +75,7 @@ impl Judging {
     ) {
         match in_flight.judged().get() {
             None => self.first(member, in_flight, outcome, may_eject),
-            Some(before) if before.answered && outcome == Outcome::Reset => {
-                self.broken(member, in_flight, before, may_eject);
-            }
+            Some(before) if before.answered => self.again(member, in_flight, before, outcome, may_eject),
             Some(_) => {}
         }
     }
@@ -125,22 +123,33 @@ impl Judging {
         });
     }
 
-    /// The answer's body broke after its head had been judged: what was a success was none, and the failure counts.
+    /// The answer turned out to be a failure after its head had been judged: its body broke, or its trailers say so. What was
+    /// a success was none, and the failure counts.
     #[cold]
-    fn broken(&self, member: MemberIndex, in_flight: &InFlight, before: Judgement, may_eject: impl FnOnce() -> bool) {
+    fn again(
+        &self,
+        member: MemberIndex,
+        in_flight: &InFlight,
+        before: Judgement,
+        outcome: Outcome,
+        may_eject: impl FnOnce() -> bool,
+    ) {
+        let passive =
+            self.passive(member).filter(|check| !before.passive && outcome.verdict(check) == Verdict::Failure);
+        let breaker = !before.breaker && outcome.fails_breaker();
         in_flight.judged().set(Judgement {
             answered: false,
-            passive: true,
-            breaker: true,
+            passive: before.passive || passive.is_some(),
+            breaker: before.breaker || breaker,
             success: 0,
             pool_success: 0,
         });
         let health = in_flight.load().health();
-        health.take_back(before.success);
-        if let Some(pool) = &self.pool_breaker {
-            pool.take_back(before.pool_success);
-        }
-        if !before.breaker {
+        health.take_back(before.success, passive.is_some(), breaker && self.pool_breaker.is_none());
+        if breaker {
+            if let Some(pool) = &self.pool_breaker {
+                pool.take_back(before.pool_success, false, true);
+            }
             for place in in_flight.probe().into_iter().flat_map(Probe::places) {
                 place.health().take_back_probe(place.phase());
             }
@@ -152,9 +161,7 @@ impl Judging {
                 health.fail_breaker(settings);
             }
         }
-        if let Some(check) = self.passive(member)
-            && !before.passive
-        {
+        if let Some(check) = passive {
             health.fail(check, may_eject);
         }
     }

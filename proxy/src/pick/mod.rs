@@ -236,7 +236,7 @@ impl Balancer {
     }
 
     /// Judges what became of an attempt of `in_flight` at `member`. The first judgement of an attempt up to its answer's head
-    /// counts; a [`Outcome::Reset`] in the answer's body counts besides. Where a failure decides, all workers see what follows
+    /// counts; a failure in the answer's body or trailers counts besides. Where a failure decides, all workers see what follows
     /// when this returns.
     pub fn judge(&self, member: MemberIndex, in_flight: &InFlight, outcome: Outcome) {
         self.judging.judge(member, in_flight, outcome, || {

@@ -1,4 +1,7 @@
-//! Requests that wait to be tried again while the health of targets changes.
+//! Requests that wait: to be tried again, and for connections that do not come about.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use sluicegate_tests::manifests::{rule, target, upstream};
 use sluicegate_tests::{Fault, Faulty, Gate};
@@ -23,4 +26,29 @@ fn a_request_that_waits_is_not_sent_to_a_target_whose_breaker_has_opened_meanwhi
     assert_eq!(statuses, [503, 503]);
     assert_eq!(faulty.requests(), 2, "nothing comes through an open breaker");
     assert!(is(&gate, "one", "Unhealthy", Some("CircuitOpen")));
+}
+
+#[test]
+fn an_attempt_waits_for_its_connection_no_longer_than_it_may_take() {
+    // The system takes its connections, and nobody begins TLS.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let steady = Faulty::start("steady");
+    let manifests = [
+        target("silent", silent.local_addr().unwrap().port(), "protocol: HTTPS"),
+        target("steady", steady.port(), ""),
+        upstream(
+            "pool",
+            &["silent", "steady, priority: 2"],
+            "connections: {connectTimeout: 60s}\nhealthChecks: {passive: {threshold: 2}}",
+        ),
+        rule("all", "upstream: pool\ntimeouts: {perTry: 200ms}"),
+    ]
+    .concat();
+    let gate = Gate::start(&manifests);
+    let begun = Instant::now();
+    for _ in 0..2 {
+        assert_eq!(gate.get("/").text(), "steady");
+    }
+    assert!(is(&gate, "silent", "Unhealthy", Some("Ejected")));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }

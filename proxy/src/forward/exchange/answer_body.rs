@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use sluicegate_table::ObjectKey;
@@ -20,6 +21,7 @@ use super::send::Answered;
 use crate::answer::Reason;
 use crate::endpoint::InFlight;
 use crate::forward::clock::{Clock, Deadline};
+use crate::forward::grpc_status;
 use crate::forward::headers::strip_trailers;
 use crate::forward::last_good::Capture;
 use crate::forward::upstream::{BodyWatch, Connections, Http1, Stream};
@@ -118,16 +120,30 @@ impl AnswerBody {
 impl AnswerBody {
     /// Has an answer judged that broke off, unless the client's own body did or this side cut it.
     #[cold]
-    fn judge(&self) {
+    fn broke_off(&self) {
         let Source::Streamed(streamed) = &self.source else { return };
         let watch = streamed.rare.as_ref().and_then(|rare| rare.watch.as_ref());
+        if !streamed.carrier.was_cut() && watch.is_none_or(|watch| watch.take_failure().is_none()) {
+            self.judge(Outcome::Reset);
+        }
+    }
+
+    /// Has a gRPC call judged whose trailers say that the server failed.
+    #[cold]
+    fn trailed(&self, trailers: &HeaderMap) {
+        if let Some(status) = grpc_status::failure(trailers) {
+            self.judge(Outcome::Answered { status, retry_after: None });
+        }
+    }
+
+    /// Has an answer judged whose head was judged before.
+    fn judge(&self, outcome: Outcome) {
+        let Source::Streamed(streamed) = &self.source else { return };
         if let Some(in_flight) = &streamed.in_flight
             && let Some(pool) = self.record.pool(streamed.fallback())
             && pool.balancer.judges_attempt(in_flight)
-            && !streamed.carrier.was_cut()
-            && watch.is_none_or(|watch| watch.take_failure().is_none())
         {
-            pool.balancer.judge(streamed.member, in_flight, Outcome::Reset);
+            pool.balancer.judge(streamed.member, in_flight, outcome);
         }
     }
 }
@@ -145,13 +161,17 @@ impl Body for AnswerBody {
             Source::Cut => None,
         };
         match &frame {
-            Some(Ok(frame)) => this.record.sent(frame.data_ref().map_or(0, Bytes::len)),
+            Some(Ok(frame)) => match (frame.data_ref(), frame.trailers_ref()) {
+                (Some(data), _) => this.record.sent(data.len()),
+                (None, Some(trailers)) => this.trailed(trailers),
+                (None, None) => {}
+            },
             Some(Err(error)) => {
                 this.record.broke_off(match error {
                     BrokenOff::Target(_) => Reason::UpstreamReset,
                     BrokenOff::Idle => Reason::UpstreamTimeout,
                 });
-                this.judge();
+                this.broke_off();
                 this.source = Source::Cut;
             }
             None => {}

@@ -147,6 +147,7 @@ impl<'a> Wanted<'_, 'a> {
                 Ok(checkout)
             } else {
                 let opening = connections.open(self.client.worker.dialer(), routed.route.route.priority, self.upgrade);
+                let opening = for_one_try(self.client, routed, &connections, opening);
                 within(way.deadline.as_ref(), opening).await.unwrap_or(Err(ForwardError::RequestTimeout))
             };
             let error = match opened {
@@ -238,4 +239,18 @@ impl<'a> Wanted<'_, 'a> {
             None => Err(cause),
         }
     }
+}
+
+/// A connection that is opened for an attempt takes no longer than the attempt may.
+pub(super) async fn for_one_try(
+    client: &ClientConnection,
+    routed: Routed<'_>,
+    connections: &Connections,
+    opening: impl Future<Output = Result<Checkout, ForwardError>>,
+) -> Result<Checkout, ForwardError> {
+    let limit = routed.route.route.timeouts.per_try.map(|limit| client.worker.clock().deadline(limit));
+    // Who waits in our own queue does not wait for the target.
+    let late =
+        || if connections.link().pending() == 0 { ForwardError::ConnectTimeout } else { ForwardError::Overloaded };
+    within(limit.as_ref(), opening).await.unwrap_or_else(|| Err(late()))
 }

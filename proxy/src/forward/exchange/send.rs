@@ -12,11 +12,12 @@ use hyper::client::conn::TrySendError;
 
 use super::Routed;
 use super::answer_body::Carrier;
-use super::reach::Reached;
+use super::reach::{Reached, for_one_try};
 use crate::forward::client::ClientConnection;
 use crate::forward::clock::{Clock, Deadline};
 use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
+use crate::forward::grpc_status;
 use crate::forward::retry::retry_after;
 use crate::forward::upstream::{BodyWatch, Checkout, RequestBody};
 use crate::health::Outcome;
@@ -71,7 +72,7 @@ pub(super) async fn attempt(
                 reached.in_flight.answered_after(sent.elapsed());
             }
             if balancer.judges_attempt(&reached.in_flight) {
-                let status = answered.0.status();
+                let status = grpc_status::for_health(answered.0.status(), answered.0.headers());
                 let retry_after = retry_after(status, answered.0.headers());
                 balancer.judge(reached.member, &reached.in_flight, Outcome::Answered { status, retry_after });
             }
@@ -157,6 +158,7 @@ async fn carry(
         } else {
             let dialer = client.worker.dialer();
             let opening = reached.connections.open(dialer, reached.routed.route.route.priority, reached.upgrade);
+            let opening = for_one_try(client, reached.routed, &reached.connections, opening);
             let opened = Box::pin(within(reached.deadline.as_ref(), opening)).await;
             opened.unwrap_or(Err(ForwardError::RequestTimeout))
         };

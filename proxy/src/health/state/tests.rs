@@ -112,14 +112,14 @@ fn a_success_that_was_none_does_not_end_a_row() {
     // Each answer's head is fine and its body breaks.
     while !{
         let success = if state.word().has(Word::FAILED_LATELY) { state.succeed(true, true) } else { 0 };
-        state.take_back(success);
+        state.take_back(success, true, true);
         failures += 1;
         state.fail(now, &check)
     } {}
     assert_eq!(failures, 3);
     let success = state.succeed(true, true);
     state.succeed(true, true);
-    state.take_back(success);
+    state.take_back(success, true, true);
     assert!(!state.fail(now, &check), "another success has come since");
 }
 
@@ -196,7 +196,7 @@ impl Machine {
                 None
             }
             Event::TakeBack => {
-                self.state.take_back(self.last_success);
+                self.state.take_back(self.last_success, true, true);
                 None
             }
             Event::Rest(asked) => {

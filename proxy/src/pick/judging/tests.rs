@@ -11,6 +11,7 @@ use tokio::time::advance;
 
 use super::*;
 use crate::health::fixture::{breaker, passive};
+use crate::health::published::Word;
 use crate::health::{Timekeeper, View};
 use crate::pick::fixture::{Fixture, answered, attempt, begin, count, pick};
 use crate::pick::{Balancer, NoUsableTarget};
@@ -295,4 +296,27 @@ fn checks_and_breakers_that_an_edit_takes_off_hold_nothing_back() {
     let unchecked = Balancer::new(&fixture.pool, &fixture.targets, Some(&unguarded));
     assert_eq!(view(&fixture, 0).reason(), None);
     assert_eq!(count(2, 100, || pick(&unchecked)), [50, 50]);
+}
+
+#[test]
+fn a_call_whose_trailers_tell_of_a_failure_has_failed() {
+    let mut fixture = guarded(&[100], BreakerScope::Endpoint);
+    fixture.pool.health_checks.passive = Some(passive(3, 60));
+    let balancer = fixture.balancer();
+    let call = |trailers: Option<u16>| {
+        let (member, in_flight) = begin(&balancer, &[]).unwrap();
+        balancer.judge(MemberIndex(member as u32), &in_flight, answered(200));
+        if let Some(status) = trailers {
+            balancer.judge(MemberIndex(member as u32), &in_flight, answered(status));
+        }
+    };
+    call(Some(503));
+    call(Some(429));
+    assert!(fixture.load(0).health().word().has(Word::FAILED_LATELY));
+    call(None);
+    call(Some(503));
+    call(Some(503));
+    assert_eq!(view(&fixture, 0).reason(), None, "a call that went well ended the row");
+    call(Some(503));
+    assert!(view(&fixture, 0).ejected_until.is_some());
 }
