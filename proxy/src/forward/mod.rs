@@ -9,18 +9,19 @@
 //! exchange/  one request: admit, match, pick, send, answer
 //! upstream/  links to targets: limits, connecting, connections kept for use again
 //! retry/     which requests are tried again, after what, when, how many at a time
+//! late_writes/ sends what a turn of the worker wants to send together
 //! last_good/ answers for when circuit breakers are open
 //! headers/   what an intermediary changes in a message's head
 //! ```
 
 pub(crate) mod client;
 pub(crate) mod clock;
-mod coalesce;
 mod deadline;
 pub mod error;
 pub(crate) mod exchange;
 pub(crate) mod grpc_status;
 pub mod headers;
 pub(crate) mod last_good;
+pub(crate) mod late_writes;
 pub mod retry;
 pub mod upstream;

@@ -16,6 +16,7 @@ use super::{Settings, Worker, WorkerId};
 use crate::forward::client::{Listener, accept};
 use crate::forward::clock::TICK;
 use crate::forward::last_good::LastGood;
+use crate::forward::late_writes::write_late;
 use crate::forward::upstream::{ClientKey, Dialer};
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::Metrics;
@@ -44,11 +45,16 @@ pub(crate) struct Socket {
     pub(crate) tls: Option<TlsAcceptor>,
 }
 
+/// How many tasks may run before the driver is asked for more: all that are ready, as a rule. Asked more often, it has
+/// less to give each time, and peers that could be kept busy fall asleep in between.
+const TURN: u32 = 1024;
+
 impl WorkerStart {
     /// Starts the worker's thread. It ends when the worker has stopped.
     pub(crate) fn spawn(self) -> io::Result<thread::JoinHandle<io::Result<()>>> {
         thread::Builder::new().name(format!("worker-{}", self.id.0)).spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+            let runtime =
+                Builder::new_current_thread().event_interval(TURN).enable_all().build_local(LocalOptions::default())?;
             runtime.block_on(self.run())
         })
     }
@@ -72,6 +78,7 @@ impl WorkerStart {
             .into_iter()
             .map(|listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener)))
             .collect();
+        let writing = tokio::task::spawn_local(write_late());
         let waking = tokio::task::spawn_local(wake_clients(Rc::clone(&worker), woken));
         let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
         // An error means that whoever could say so has gone, which is as good as a word to stop.
@@ -84,6 +91,7 @@ impl WorkerStart {
         }
         ticking.abort();
         waking.abort();
+        writing.abort();
         Ok(())
     }
 }

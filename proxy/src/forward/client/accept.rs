@@ -12,6 +12,7 @@ use super::connection::ClientConnection;
 use super::io::ClientStream;
 use super::state::ConnectionState;
 use crate::forward::headers::ForwardedFacts;
+use crate::forward::late_writes::LateTcp;
 use crate::observe::metrics::ListenerShard;
 use crate::worker::Worker;
 
@@ -65,6 +66,7 @@ async fn open(worker: Rc<Worker>, terms: Rc<Terms>, stream: TcpStream, peer: Soc
         tracing::debug!(%error, %peer, "a client connection ended before it was served");
         return;
     }
+    let stream = LateTcp::new(stream);
     let (stream, http2) = match &terms.tls {
         None => (ClientStream::Plain(stream), None),
         Some(acceptor) => {

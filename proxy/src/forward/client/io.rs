@@ -7,13 +7,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::framing::LengthLook;
 use super::state::{ConnectionState, Phase, Verdict};
 use crate::answer::{Reason, raw_http1};
-use crate::forward::coalesce::{Best, coalesced};
+use crate::forward::late_writes::LateTcp;
 
 /// A client's byte stream.
 #[derive(Debug)]
@@ -35,8 +34,8 @@ pub(super) struct ClientIo {
 /// Plain or in TLS.
 #[derive(Debug)]
 pub(super) enum ClientStream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(LateTcp),
+    Tls(Box<TlsStream<LateTcp>>),
 }
 
 impl ClientIo {
@@ -96,7 +95,7 @@ impl ClientIo {
         self.state.head_bytes(self.look.finds(bytes));
     }
 
-    fn note_write(&self, result: &Poll<io::Result<usize>>) {
+    fn note_write<T>(&self, result: &Poll<io::Result<T>>) {
         match result {
             Poll::Pending => self.state.write_blocked(true),
             Poll::Ready(_) => self.state.write_progress(),
@@ -158,17 +157,15 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = slices {
+            return self.poll_write(cx, only);
+        }
         let this = &mut *self;
-        coalesced(slices, |best| match best {
-            Best::One(bytes) => Pin::new(this).poll_write(cx, bytes),
-            Best::All(slices) => {
-                ready!(this.poll_own(cx))?;
-                this.between = false;
-                let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
-                this.note_write(&result);
-                result
-            }
-        })
+        ready!(this.poll_own(cx))?;
+        this.between = false;
+        let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.note_write(&result);
+        result
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -180,7 +177,9 @@ impl AsyncWrite for ClientIo {
         ready!(this.poll_own(cx))?;
         // hyper flushes once it has nothing left to write.
         this.between = this.state.phase() != Phase::Busy;
-        Pin::new(&mut this.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        this.note_write(&flushed);
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

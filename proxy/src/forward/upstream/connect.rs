@@ -23,6 +23,7 @@ use super::link::Link;
 use super::tcp::{connect, connect_to};
 use super::tunnel::{tunnel, tunnel_authority};
 use crate::forward::error::ForwardError;
+use crate::forward::late_writes::LateTcp;
 use crate::resolve::Resolver;
 use crate::tls::{Alpn, TargetTlsCache};
 
@@ -124,6 +125,7 @@ impl Dialer {
                     Some(address) => connect_to(address.ip(), address.port()).await.map_err(ForwardError::Connect)?,
                     None => connect(&self.resolver, &terms.host, terms.port, terms.connections.connect_timeout).await?,
                 };
+                let tcp = LateTcp::new(tcp);
                 if !tls {
                     return Ok((UpstreamStream::Plain(tcp), http2));
                 }
@@ -134,7 +136,7 @@ impl Dialer {
             Some(proxy) => {
                 let tcp = connect(&self.resolver, &proxy.host, proxy.port, terms.connections.connect_timeout).await?;
                 if link.absolute_form() {
-                    return Ok((UpstreamStream::Plain(tcp), false));
+                    return Ok((UpstreamStream::Plain(LateTcp::new(tcp)), false));
                 }
                 let tunnel = tunnel(proxy, tcp, &tunnel_authority(&terms.host, terms.port, terms.address)).await?;
                 if !tls {

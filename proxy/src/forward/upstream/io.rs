@@ -7,11 +7,10 @@ use std::task::{Context, Poll};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::interim::Look;
-use crate::forward::coalesce::{Best, coalesced};
+use crate::forward::late_writes::LateTcp;
 
 /// A byte stream to a target, out of which interim answers are taken where HTTP/1.1 is spoken on it.
 #[derive(Debug)]
@@ -23,8 +22,8 @@ pub(super) struct UpstreamIo {
 /// What carries the bytes.
 #[derive(Debug)]
 pub(super) enum UpstreamStream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(LateTcp),
+    Tls(Box<TlsStream<LateTcp>>),
     Tunnel(Box<TokioIo<Upgraded>>),
     TlsTunnel(Box<TlsStream<TokioIo<Upgraded>>>),
 }
@@ -98,10 +97,7 @@ impl AsyncWrite for UpstreamStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        coalesced(slices, |best| match best {
-            Best::One(bytes) => self.poll_write(cx, bytes),
-            Best::All(slices) => each!(self, io => Pin::new(io).poll_write_vectored(cx, slices)),
-        })
+        each!(self, io => Pin::new(io).poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
