@@ -2,11 +2,13 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -108,7 +110,7 @@ impl Late {
         while !left.is_empty() {
             match writing.half.try_write(left) {
                 Ok(0) => {
-                    writing.failed = Some(io::ErrorKind::WriteZero.into());
+                    writing.fail(io::ErrorKind::WriteZero.into());
                     return false;
                 }
                 Ok(sent) => left = left.get(sent..).unwrap_or_default(),
@@ -117,7 +119,7 @@ impl Late {
                     return true;
                 }
                 Err(error) => {
-                    writing.failed = Some(error);
+                    writing.fail(error);
                     return false;
                 }
             }
@@ -132,6 +134,14 @@ impl Late {
 }
 
 impl Writing {
+    /// Keeps the failure for whoever writes next. Whoever only reads, because all seems written, is woken by the end.
+    #[cold]
+    fn fail(&mut self, error: io::Error) {
+        // It fails where the peer has gone altogether, which wakes as well.
+        let _ = SockRef::from(self.half.as_ref()).shutdown(Shutdown::Both);
+        self.failed = Some(error);
+    }
+
     /// Ready when late writes are with the socket, or on their way to it at the end of the turn.
     fn poll_empty(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         if let Some(error) = self.failed.take() {
@@ -148,7 +158,7 @@ impl Writing {
             match Pin::new(&mut self.half).poll_write(cx, &full.left) {
                 Poll::Ready(Ok(sent)) if sent > 0 => full.left.advance(sent),
                 Poll::Ready(result) => {
-                    self.failed = Some(result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
+                    self.fail(result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
                     break;
                 }
                 Poll::Pending => {

@@ -191,3 +191,13 @@ async fn a_late_failure_is_told_to_the_next_write() {
     yield_now().await;
     assert_eq!(stream.write_all(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
 }
+
+#[tokio::test]
+async fn a_late_failure_ends_what_is_read() {
+    let _writer = writer().await;
+    let (mut stream, _peer) = connection().await;
+    stream.shutdown().await.unwrap();
+    stream.write_all(b"not any more").await.unwrap();
+    // The peer says nothing: without more than the failure this would wait for ever.
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+}
