@@ -100,6 +100,18 @@ fn an_http2_connection_without_a_request_is_closed_in_time() {
 }
 
 #[test]
+fn an_http2_client_whose_window_stays_closed_is_cut() {
+    let (origin, gate) = limited("{idleTimeout: 300ms}");
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice();
+    // SETTINGS_INITIAL_WINDOW_SIZE 0.
+    let closed_window = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0].as_slice();
+    // `GET http://a/` on stream 1.
+    let get = [0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, b'a'].as_slice();
+    gate.client().send([preface, closed_window, get].concat()).rest();
+    assert_eq!(origin.requests().len(), 1);
+}
+
+#[test]
 fn an_idle_connection_has_a_longer_limit_of_its_own() {
     let (_origin, gate) = limited("{headerTimeout: 200ms, idleTimeout: 1500ms}");
     let mut client = gate.client();

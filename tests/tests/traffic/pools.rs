@@ -9,9 +9,13 @@ use sluicegate_tests::origin::ok;
 use sluicegate_tests::{Gate, Origin, Setup, until};
 
 fn pool(origin: &Origin, connections: &str) -> Setup {
+    pool_at(1, origin, connections)
+}
+
+fn pool_at(workers: u32, origin: &Origin, connections: &str) -> Setup {
     let more = format!("connections: {connections}");
     Setup::new(&[target("one", origin.port(), ""), upstream("pool", &["one"], &more), prefix("/", "pool")].concat())
-        .configuration("workers: 1")
+        .configuration(&format!("workers: {workers}"))
 }
 
 #[test]
@@ -119,6 +123,17 @@ fn beyond_max_and_max_pending_a_request_is_refused_at_once() {
     assert_eq!(waiting.answer().text(), "/waiting");
     assert_eq!(gate.get("/after").text(), "/after");
     assert_eq!(origin.connections(), 1, "max is never passed");
+}
+
+#[test]
+fn a_connection_that_is_idle_at_one_worker_refuses_no_request_of_another() {
+    let origin = Origin::text("x");
+    let gate = pool_at(4, &origin, "{max: 1, maxPending: 0}").start();
+    for _ in 0..20 {
+        // Each connection may come to another worker.
+        assert_eq!(gate.client().get("/").text(), "x");
+        until("the connection is idle", || (connections(&gate, "idle") == 1).then_some(()));
+    }
 }
 
 #[test]

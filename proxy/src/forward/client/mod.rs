@@ -8,7 +8,9 @@ mod connection;
 mod framing;
 mod io;
 mod state;
+mod sweep;
 
 pub(crate) use accept::{Listener, accept};
 pub(crate) use connection::ClientConnection;
-pub(crate) use state::{Busy, ConnectionState, Patience, Sweeper};
+pub(crate) use state::{Busy, ConnectionState};
+pub(crate) use sweep::{Patience, Sweeper};

@@ -8,19 +8,15 @@
 //!   closed            408, closed              closed
 //! ```
 //!
-//! The connection only notes changes; the sweep notes the time at which it saw a change. So the hot path reads no clock
-//! for this, and limits are coarse by one tick.
+//! The connection only notes changes; what is made of them, and when, is the sweep's.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
 
 use bytes::Bytes;
-use slab::Slab;
 
 use crate::answer::Reason;
-use crate::forward::clock::Millis;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +42,6 @@ pub(crate) enum Verdict {
     Close,
 }
 
-/// How long a connection may stand still.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    pub(crate) header: Duration,
-    pub(crate) idle: Duration,
-}
-
 /// What a connection waits for. Written by its own thread only; atomics because an upgraded connection's stream must be
 /// `Send`.
 #[derive(Debug, Default)]
@@ -63,6 +52,11 @@ pub(crate) struct ConnectionState {
     write_blocked: AtomicU32,
     verdict: AtomicU8,
     streams: AtomicU32,
+    /// Of the streams of an HTTP/2 connection, those whose client is to take what they have: h2 asks their answers for no
+    /// more while the client's window is closed.
+    at_client: AtomicU32,
+    /// Grows with every piece of an answer that an HTTP/2 client's window had room for.
+    taken: AtomicU32,
     any_bytes: AtomicBool,
     saw_content_length: AtomicBool,
     waker: OnceLock<Waker>,
@@ -83,7 +77,39 @@ impl ConnectionState {
         Self::phase_of(self.phase.load(Ordering::Relaxed))
     }
 
-    fn phase_of(word: u32) -> Phase {
+    /// The phase, in a word that changes with every change of it.
+    pub(super) fn phase_word(&self) -> u32 {
+        self.phase.load(Ordering::Relaxed)
+    }
+
+    /// Odd while a write waits for the client to read; changes with every change and all progress.
+    pub(super) fn write_word(&self) -> u32 {
+        self.write_blocked.load(Ordering::Relaxed)
+    }
+
+    /// While all that is under way on an HTTP/2 connection waits for the client to take it: a word that changes when it
+    /// takes something.
+    pub(super) fn all_at_client(&self) -> Option<u32> {
+        let at_client = self.at_client.load(Ordering::Relaxed);
+        let all = at_client > 0 && at_client == self.streams.load(Ordering::Relaxed);
+        all.then(|| self.taken.load(Ordering::Relaxed))
+    }
+
+    /// A piece of an HTTP/2 stream's answer goes to the client. `first`: it is the first since the stream waited for its
+    /// target.
+    pub(crate) fn to_client(&self, first: bool) {
+        self.taken.store(self.taken.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        if first {
+            self.at_client.store(self.at_client.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// An HTTP/2 stream waits for the client no more, but for its target; or it has ended.
+    pub(crate) fn not_at_client(&self) {
+        self.at_client.store(self.at_client.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn phase_of(word: u32) -> Phase {
         match word & 3 {
             0 => Phase::Idle,
             1 => Phase::Head,
@@ -240,166 +266,17 @@ impl Drop for Busy {
     }
 }
 
-/// All connections of a worker, as its sweep sees them.
-#[derive(Debug, Default)]
-pub(crate) struct Sweeper {
-    connections: Slab<Watched>,
-    draining: bool,
-}
-
-#[derive(Debug)]
-struct Watched {
-    state: Arc<ConnectionState>,
-    phase: u32,
-    phase_since: Millis,
-    write: u32,
-    write_since: Millis,
-}
-
-impl Sweeper {
-    /// Watches a connection; the number takes it out again.
-    pub(crate) fn insert(&mut self, state: &Arc<ConnectionState>, now: Millis) -> usize {
-        if self.draining {
-            state.decide(Verdict::Graceful);
-        }
-        let state = Arc::clone(state);
-        self.connections.insert(Watched { phase: 0, phase_since: now, write: 0, write_since: now, state })
-    }
-
-    /// Forgets a connection.
-    pub(crate) fn remove(&mut self, key: usize) {
-        self.connections.try_remove(key);
-    }
-
-    /// Wakes the task of a connection, if it is still there.
-    pub(crate) fn wake(&self, key: usize) {
-        if let Some(watched) = self.connections.get(key) {
-            watched.state.wake();
-        }
-    }
-
-    /// Asks every connection to finish what is under way.
-    pub(crate) fn drain(&mut self) {
-        self.draining = true;
-        for (_, watched) in &self.connections {
-            watched.state.decide(Verdict::Graceful);
-        }
-    }
-
-    /// Judges every connection.
-    pub(crate) fn sweep(&mut self, now: Millis, patience: Patience) {
-        for (_, watched) in &mut self.connections {
-            watched.judge(now, patience);
-        }
-    }
-}
-
-impl Watched {
-    fn judge(&mut self, now: Millis, patience: Patience) {
-        let phase = self.state.phase.load(Ordering::Relaxed);
-        if phase != self.phase {
-            (self.phase, self.phase_since) = (phase, now);
-        }
-        let write = self.state.write_blocked.load(Ordering::Relaxed);
-        if write != self.write {
-            (self.write, self.write_since) = (write, now);
-        }
-        let over = |since: Millis, limit: Duration| now.saturating_sub(since) >= millis(limit);
-        if write & 1 == 1 && over(self.write_since, patience.idle) {
-            self.state.decide(Verdict::Close);
-        }
-        match ConnectionState::phase_of(phase) {
-            Phase::Head if over(self.phase_since, patience.header) => self.state.decide(Verdict::HeaderTimeout),
-            // One idle time to close in good order, another one before it is cut.
-            Phase::Idle if over(self.phase_since, patience.idle * 2) => self.state.decide(Verdict::Close),
-            Phase::Idle if over(self.phase_since, patience.idle) => self.state.decide(Verdict::Graceful),
-            Phase::Idle | Phase::Head | Phase::Busy => {}
-        }
-    }
-}
-
-fn millis(duration: Duration) -> Millis {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { header: Duration::from_secs(10), idle: Duration::from_mins(1) };
-
-    fn watched() -> (Sweeper, Arc<ConnectionState>) {
-        let state = ConnectionState::new();
-        let mut sweeper = Sweeper::default();
-        sweeper.insert(&state, 0);
-        (sweeper, state)
-    }
-
-    #[test]
-    fn a_head_that_never_ends_gets_408() {
-        let (mut sweeper, state) = watched();
-        sweeper.sweep(50, PATIENCE);
-        sweeper.sweep(9_000, PATIENCE);
-        assert_eq!(state.verdict(), Verdict::None);
-        sweeper.sweep(10_050, PATIENCE);
-        assert_eq!(state.verdict(), Verdict::HeaderTimeout);
-    }
-
-    #[test]
-    fn an_idle_connection_has_a_limit_of_its_own() {
-        let (mut sweeper, state) = watched();
-        drop(Busy::begin(&state));
-        sweeper.sweep(50, PATIENCE);
-        sweeper.sweep(59_000, PATIENCE);
-        assert_eq!(state.verdict(), Verdict::None);
-        sweeper.sweep(60_050, PATIENCE);
-        assert_eq!(state.verdict(), Verdict::Graceful);
-    }
-
-    #[test]
-    fn a_busy_connection_waits_for_ever_unless_the_client_stops_reading() {
-        let (mut sweeper, state) = watched();
-        let busy = Busy::begin(&state);
-        sweeper.sweep(50, PATIENCE);
-        sweeper.sweep(1_000_000, PATIENCE);
-        assert_eq!(state.verdict(), Verdict::None);
-        state.write_blocked(true);
-        sweeper.sweep(1_000_050, PATIENCE);
-        sweeper.sweep(1_059_000, PATIENCE);
-        assert_eq!(state.verdict(), Verdict::None);
-        sweeper.sweep(1_060_050, PATIENCE);
-        assert_eq!(state.verdict(), Verdict::Close);
-        drop(busy);
-    }
-
-    #[test]
-    fn a_slow_reader_that_makes_progress_is_left_alone() {
-        let (mut sweeper, state) = watched();
-        let _busy = Busy::begin(&state);
-        for second in 0..600 {
-            state.write_progress();
-            state.write_blocked(true);
-            sweeper.sweep(second * 1_000, PATIENCE);
-        }
-        assert_eq!(state.verdict(), Verdict::None);
-    }
-
     #[test]
     fn an_idle_phase_begins_when_the_last_of_several_streams_ends() {
-        let (_, state) = watched();
+        let state = ConnectionState::new();
         let (one, two) = (Busy::begin(&state), Busy::begin(&state));
         drop(one);
         assert_eq!(state.phase(), Phase::Busy);
         drop(two);
         assert_eq!(state.phase(), Phase::Idle);
-    }
-
-    #[test]
-    fn draining_reaches_connections_that_come_during_it() {
-        let mut sweeper = Sweeper::default();
-        sweeper.drain();
-        let state = ConnectionState::new();
-        sweeper.insert(&state, 0);
-        assert_eq!(state.verdict(), Verdict::Graceful);
     }
 }

@@ -7,7 +7,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -157,7 +157,13 @@ impl Body for AnswerBody {
         let frame = match &mut this.source {
             Source::Full(bytes) if bytes.is_empty() => return Poll::Ready(None),
             Source::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            Source::Streamed(streamed) => ready!(streamed.poll_frame(cx)),
+            Source::Streamed(streamed) => match streamed.poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    this.record.awaits();
+                    return Poll::Pending;
+                }
+            },
             Source::Cut => None,
         };
         match &frame {

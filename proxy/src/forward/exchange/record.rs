@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use sluicegate_table::ObjectKey;
 
 use super::Routed;
@@ -31,6 +31,10 @@ pub(crate) struct Record {
     /// A target of the route's own pool gave the answer.
     by_pool: bool,
     log: Option<Box<Logged>>,
+    /// HTTP/2: others go on where this one's client reads nothing, so that its connection alone does not tell.
+    shares: bool,
+    /// What there is of the answer was handed on, and no more has been asked for.
+    at_client: bool,
 }
 
 /// What only the access log wants to know.
@@ -55,6 +59,8 @@ impl Record {
             route: None,
             by_pool: false,
             log,
+            shares: parts.version == Version::HTTP_2,
+            at_client: false,
         }
     }
 
@@ -141,6 +147,7 @@ impl Record {
     /// A target answered: one of the route's own pool, or of the one that stands in for it.
     pub(super) fn answered(&mut self, status: StatusCode, fallback: Option<&ObjectKey>) {
         self.status = Some(status);
+        self.to_client();
         self.by_pool = fallback.is_none();
         if let Some(fallback) = fallback {
             self.stood_in(fallback);
@@ -161,6 +168,7 @@ impl Record {
     /// We answered ourselves.
     pub(super) fn refused(&mut self, status: StatusCode, reason: Reason) {
         self.status = Some(status);
+        self.to_client();
         self.client.worker.metrics().answered(reason);
         self.broke_off(reason);
     }
@@ -176,11 +184,28 @@ impl Record {
         if let Some(log) = &mut self.log {
             log.entry.bytes_sent += bytes as u64;
         }
+        self.to_client();
+    }
+
+    /// The head, or another piece, of the answer is the client's to take.
+    fn to_client(&mut self) {
+        if self.shares {
+            let first = !std::mem::replace(&mut self.at_client, true);
+            self.client.state.to_client(first);
+        }
+    }
+
+    /// More of the answer was asked for than the target has sent.
+    pub(super) fn awaits(&mut self) {
+        if std::mem::replace(&mut self.at_client, false) {
+            self.client.state.not_at_client();
+        }
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
+        self.awaits();
         self.client.state.end_exchange();
         let took = self.started.elapsed();
         let gone = StatusCode::from_u16(CLIENT_CLOSED_REQUEST).unwrap_or(StatusCode::BAD_REQUEST);

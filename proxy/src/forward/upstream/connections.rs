@@ -188,7 +188,7 @@ impl Connections {
             let _dialing = Dialing::begin(self);
             // Streams are shared, so that a worker without any connection may always have one: waiting for another
             // worker's to fall idle could be for ever.
-            let permit = match self.link.gate.enter(self.worker, priority) {
+            let permit = match self.link.gate.enter(self.worker, priority, self.link.idle()) {
                 Ok(Admission::Open(permit)) => permit,
                 _ if self.http2.borrow().is_empty() => Gate::beyond(&self.link.gate),
                 Ok(Admission::Wait(_)) | Err(_) => return self.crowded_stream(),
@@ -211,7 +211,7 @@ impl Connections {
     }
 
     async fn permit(&self, priority: Priority) -> Result<Turn, ForwardError> {
-        let mut waiting = match self.link.gate.enter(self.worker, priority)? {
+        let mut waiting = match self.link.gate.enter(self.worker, priority, self.link.idle())? {
             Admission::Open(permit) => return Ok(Turn::Open(permit)),
             Admission::Wait(waiting) => waiting,
         };

@@ -89,14 +89,20 @@ impl Gate {
         self.pending.load(Ordering::SeqCst)
     }
 
-    /// Asks for a connection.
-    pub(super) fn enter(self: &Arc<Self>, worker: WorkerId, priority: Priority) -> Result<Admission, ForwardError> {
+    /// Asks for a connection. `idle`: how many are open and unused, at other workers: their sweeps close one for each
+    /// request that waits, so that waiting for those ends within a tick and counts for nothing.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        worker: WorkerId,
+        priority: Priority,
+        idle: u32,
+    ) -> Result<Admission, ForwardError> {
         if let Some(permit) = self.try_open() {
             return Ok(Admission::Open(permit));
         }
         let mut queue = self.queue();
         // Announced before the second try, so that a permit given back meanwhile is either seen here or passed on.
-        if self.pending.fetch_add(1, Ordering::SeqCst) >= self.max_pending {
+        if self.pending.fetch_add(1, Ordering::SeqCst) >= self.max_pending.saturating_add(idle) {
             self.pending.fetch_sub(1, Ordering::SeqCst);
             return Err(ForwardError::Overloaded);
         }

@@ -6,14 +6,14 @@ const HERE: WorkerId = WorkerId(0);
 const THERE: WorkerId = WorkerId(1);
 
 fn open(gate: &Arc<Gate>) -> Permit {
-    match gate.enter(HERE, Priority::Normal).unwrap() {
+    match gate.enter(HERE, Priority::Normal, 0).unwrap() {
         Admission::Open(permit) => permit,
         Admission::Wait(_) => panic!("the gate is full"),
     }
 }
 
 fn wait(gate: &Arc<Gate>, worker: WorkerId, priority: Priority) -> Waiting {
-    match gate.enter(worker, priority).unwrap() {
+    match gate.enter(worker, priority, 0).unwrap() {
         Admission::Open(_) => panic!("the gate has room"),
         Admission::Wait(waiting) => waiting,
     }
@@ -37,7 +37,7 @@ fn as_many_wait_as_may_and_the_next_is_refused_at_once() {
     let gate = Gate::new(Some(1), 2);
     let _only = open(&gate);
     let _waiting = [wait(&gate, HERE, Priority::Normal), wait(&gate, HERE, Priority::Normal)];
-    assert!(matches!(gate.enter(HERE, Priority::Critical), Err(ForwardError::Overloaded)));
+    assert!(matches!(gate.enter(HERE, Priority::Critical, 0), Err(ForwardError::Overloaded)));
     assert_eq!((gate.open(), gate.pending()), (1, 2));
 }
 
@@ -105,7 +105,7 @@ fn under_contention_the_limit_holds_and_nobody_is_forgotten() {
             let (gate, inside) = (Arc::clone(&gate), Arc::clone(&inside));
             std::thread::spawn(move || {
                 for _ in 0..2000 {
-                    let permit = match gate.enter(WorkerId(worker), Priority::Normal).unwrap() {
+                    let permit = match gate.enter(WorkerId(worker), Priority::Normal, 0).unwrap() {
                         Admission::Open(permit) => permit,
                         Admission::Wait(mut waiting) => {
                             match std::mem::replace(&mut waiting.grant, oneshot::channel().1).blocking_recv().unwrap() {

@@ -1,0 +1,208 @@
+//! The sweep: each tick it looks at what each connection of a worker waits for, and since when.
+//!
+//! Connections only note changes; the time of a change is that of the sweep that saw it. So requests read no clock for
+//! this, and limits are coarse by one tick.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::state::{ConnectionState, Phase, Verdict};
+use crate::forward::clock::Millis;
+
+/// How long a connection may stand still.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) header: Duration,
+    pub(crate) idle: Duration,
+}
+
+/// All connections of a worker, as its sweep sees them.
+#[derive(Debug, Default)]
+pub(crate) struct Sweeper {
+    connections: Slab<Watched>,
+    draining: bool,
+}
+
+#[derive(Debug)]
+struct Watched {
+    state: Arc<ConnectionState>,
+    phase: u32,
+    phase_since: Millis,
+    write: u32,
+    write_since: Millis,
+    /// While everything waits for the client.
+    taken: Option<u32>,
+    taken_since: Millis,
+}
+
+impl Sweeper {
+    /// Watches a connection; the number takes it out again.
+    pub(crate) fn insert(&mut self, state: &Arc<ConnectionState>, now: Millis) -> usize {
+        if self.draining {
+            state.decide(Verdict::Graceful);
+        }
+        let state = Arc::clone(state);
+        let (phase_since, write_since, taken_since) = (now, now, now);
+        let watched = Watched { phase: 0, phase_since, write: 0, write_since, taken: None, taken_since, state };
+        self.connections.insert(watched)
+    }
+
+    /// Forgets a connection.
+    pub(crate) fn remove(&mut self, key: usize) {
+        self.connections.try_remove(key);
+    }
+
+    /// Wakes the task of a connection, if it is still there.
+    pub(crate) fn wake(&self, key: usize) {
+        if let Some(watched) = self.connections.get(key) {
+            watched.state.wake();
+        }
+    }
+
+    /// Asks every connection to finish what is under way.
+    pub(crate) fn drain(&mut self) {
+        self.draining = true;
+        for (_, watched) in &self.connections {
+            watched.state.decide(Verdict::Graceful);
+        }
+    }
+
+    /// Judges every connection.
+    pub(crate) fn sweep(&mut self, now: Millis, patience: Patience) {
+        for (_, watched) in &mut self.connections {
+            watched.judge(now, patience);
+        }
+    }
+}
+
+impl Watched {
+    fn judge(&mut self, now: Millis, patience: Patience) {
+        let phase = self.state.phase_word();
+        if phase != self.phase {
+            (self.phase, self.phase_since) = (phase, now);
+        }
+        let write = self.state.write_word();
+        if write != self.write {
+            (self.write, self.write_since) = (write, now);
+        }
+        let taken = self.state.all_at_client();
+        if taken != self.taken {
+            (self.taken, self.taken_since) = (taken, now);
+        }
+        let over = |since: Millis, limit: Duration| now.saturating_sub(since) >= millis(limit);
+        if write & 1 == 1 && over(self.write_since, patience.idle) {
+            self.state.decide(Verdict::Close);
+        }
+        if taken.is_some() && over(self.taken_since, patience.idle) {
+            self.state.decide(Verdict::Close);
+        }
+        match ConnectionState::phase_of(phase) {
+            Phase::Head if over(self.phase_since, patience.header) => self.state.decide(Verdict::HeaderTimeout),
+            // One idle time to close in good order, another one before it is cut.
+            Phase::Idle if over(self.phase_since, patience.idle * 2) => self.state.decide(Verdict::Close),
+            Phase::Idle if over(self.phase_since, patience.idle) => self.state.decide(Verdict::Graceful),
+            Phase::Idle | Phase::Head | Phase::Busy => {}
+        }
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::Busy;
+    use super::*;
+
+    const PATIENCE: Patience = Patience { header: Duration::from_secs(10), idle: Duration::from_mins(1) };
+
+    fn watched() -> (Sweeper, Arc<ConnectionState>) {
+        let state = ConnectionState::new();
+        let mut sweeper = Sweeper::default();
+        sweeper.insert(&state, 0);
+        (sweeper, state)
+    }
+
+    #[test]
+    fn a_head_that_never_ends_gets_408() {
+        let (mut sweeper, state) = watched();
+        sweeper.sweep(50, PATIENCE);
+        sweeper.sweep(9_000, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::None);
+        sweeper.sweep(10_050, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::HeaderTimeout);
+    }
+
+    #[test]
+    fn an_idle_connection_has_a_limit_of_its_own() {
+        let (mut sweeper, state) = watched();
+        drop(Busy::begin(&state));
+        sweeper.sweep(50, PATIENCE);
+        sweeper.sweep(59_000, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::None);
+        sweeper.sweep(60_050, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::Graceful);
+    }
+
+    #[test]
+    fn a_busy_connection_waits_for_ever_unless_the_client_stops_reading() {
+        let (mut sweeper, state) = watched();
+        let busy = Busy::begin(&state);
+        sweeper.sweep(50, PATIENCE);
+        sweeper.sweep(1_000_000, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::None);
+        state.write_blocked(true);
+        sweeper.sweep(1_000_050, PATIENCE);
+        sweeper.sweep(1_059_000, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::None);
+        sweeper.sweep(1_060_050, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::Close);
+        drop(busy);
+    }
+
+    #[test]
+    fn an_http2_connection_whose_client_takes_nothing_of_any_stream_is_cut() {
+        let (mut sweeper, state) = watched();
+        let streams = (Busy::begin(&state), Busy::begin(&state));
+        state.to_client(true);
+        for second in 0..600 {
+            sweeper.sweep(second * 1_000, PATIENCE);
+        }
+        assert_eq!(state.verdict(), Verdict::None, "the other stream waits for its target");
+        state.to_client(true);
+        for second in 600..900 {
+            state.to_client(false);
+            sweeper.sweep(second * 1_000, PATIENCE);
+        }
+        assert_eq!(state.verdict(), Verdict::None, "the client takes something now and then");
+        sweeper.sweep(958_000, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::None);
+        sweeper.sweep(960_000, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::Close);
+        drop(streams);
+    }
+
+    #[test]
+    fn a_slow_reader_that_makes_progress_is_left_alone() {
+        let (mut sweeper, state) = watched();
+        let _busy = Busy::begin(&state);
+        for second in 0..600 {
+            state.write_progress();
+            state.write_blocked(true);
+            sweeper.sweep(second * 1_000, PATIENCE);
+        }
+        assert_eq!(state.verdict(), Verdict::None);
+    }
+
+    #[test]
+    fn draining_reaches_connections_that_come_during_it() {
+        let mut sweeper = Sweeper::default();
+        sweeper.drain();
+        let state = ConnectionState::new();
+        sweeper.insert(&state, 0);
+        assert_eq!(state.verdict(), Verdict::Graceful);
+    }
+}
