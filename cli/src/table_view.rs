@@ -238,11 +238,12 @@ fn pool_text<'a>(
     name: impl Fn(&Member) -> String,
 ) -> String {
     let level = |level: &Level| {
-        // Equal shares need no numbers.
+        // Equal shares need no numbers, and weights that do not add up are equal shares: the table has 1 or 0 for each.
         let equal = level.members.windows(2).all(|pair| matches!(pair, [a, b] if a.weight == b.weight));
+        let percent = level.members.iter().map(|member| u32::from(member.weight.get())).sum::<u32>() == 100;
         let texts = level.members.iter().map(|member| {
             let mut text = name(member);
-            if !equal {
+            if !equal && (percent || member.weight.get() == 0) {
                 let _ = write!(text, " {} %", member.weight.get());
             }
             match find(&member.target) {

@@ -119,6 +119,26 @@ fn a_large_table_is_cut() {
 }
 
 #[test]
+fn equal_shares_in_place_of_weights_that_do_not_add_up_have_no_percentages() {
+    let members = serde_json::json!([
+        { "target": "default/one", "weight": 1 }, { "target": "default/two", "weight": 1 },
+        { "target": "default/three", "weight": 0 },
+    ]);
+    let table = table(serde_json::json!({
+        "version": 1,
+        "routes": { "default/all": {
+            "matches": [{ "path": { "Prefix": "/" } }], "bufferSize": 1, "backend": { "pool": "default/pool" },
+        } },
+        "pools": {
+            "default/pool": pool("WeightedRoundRobin", &serde_json::json!([{ "priority": 1, "members": members }])),
+        },
+        "targets": { "default/one": target(1), "default/two": target(2), "default/three": target(3) },
+    }));
+    let text = View::new(&table, &BTreeSet::new(), [], []).whole();
+    assert!(text.ends_with("one, two, three 0 %\n"), "{text}");
+}
+
+#[test]
 fn targets_with_discovered_addresses_say_how_many() {
     let mut service = target(80);
     service["discovered"] = true.into();

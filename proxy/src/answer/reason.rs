@@ -142,9 +142,6 @@ reasons! {
     /// The matched Rule refers to something that is missing or refused.
     InvalidConfiguration, "invalid-configuration", SERVICE_UNAVAILABLE, Unavailable, "Invalid configuration",
         "The rule for this request refers to something that is missing or invalid. The rule's status says what.";
-    /// The process is stopping.
-    ShuttingDown, "shutting-down", SERVICE_UNAVAILABLE, Unavailable, "Shutting down",
-        "The proxy is shutting down. Try again on a new connection.";
     /// Connecting to the target took too long.
     ConnectTimeout, "connect-timeout", GATEWAY_TIMEOUT, Unavailable, "Connect timeout",
         "No connection to the target could be made within the time limit.";
@@ -167,18 +164,13 @@ impl Reason {
                 | Self::UriTooLong
                 | Self::HeadersTooLarge
                 | Self::NotImplemented
-                | Self::ShuttingDown
         )
     }
 
     /// After how many seconds it is worth trying again, where that is known to pass by itself (`Retry-After`).
     pub const fn retry_after(self) -> Option<u32> {
         match self {
-            Self::NoHealthyTarget
-            | Self::CircuitOpen
-            | Self::TargetsResting
-            | Self::Overloaded
-            | Self::ShuttingDown => Some(1),
+            Self::NoHealthyTarget | Self::CircuitOpen | Self::TargetsResting | Self::Overloaded => Some(1),
             _ => None,
         }
     }

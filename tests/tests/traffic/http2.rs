@@ -219,6 +219,34 @@ fn a_host_field_that_disagrees_with_the_authority_is_refused() {
 }
 
 #[test]
+fn a_head_over_the_limit_is_told_why() {
+    let origin = Origin::echo();
+    let gate = Gate::start(&all_to(origin.port(), ""));
+    let client = Http2Client::connect(gate.listen);
+    let large = Request::get("http://test/").header("x-large", "x".repeat(70_000));
+    let many =
+        (0..101).fold(Request::get("http://test/"), |request, number| request.header(format!("x-{number}"), "x"));
+    for request in [large, many] {
+        let answer = client.ask(request.body(Bytes::new()).unwrap()).unwrap();
+        assert_eq!((answer.status(), answer.field("x-sluicegate-reason")), (431, Some("headers-too-large")));
+    }
+    assert!(origin.requests().is_empty());
+    assert_eq!(client.get("/").status(), 200);
+}
+
+#[test]
+fn large_fields_of_an_answer_pass() {
+    let large = "x".repeat(100_000);
+    let sent = large.clone();
+    let origin = Http2Origin::start(async move |mut exchange| {
+        read(&mut exchange.body).await?;
+        exchange.answer(Response::builder().header("x-large", &sent).body(()).unwrap(), Bytes::new(), None)
+    });
+    let answer = Gate::start(&to_h2c(origin.port())).get("/");
+    assert_eq!((answer.status(), answer.field("x-large")), (200, Some(large)));
+}
+
+#[test]
 fn a_length_that_disagrees_with_the_data_is_never_forwarded_whole() {
     let origin = Origin::echo();
     let gate = Gate::start(&all_to(origin.port(), ""));

@@ -83,7 +83,8 @@ impl ClientConnection {
 
     async fn serve_http2(self: Rc<Self>, io: TokioIo<ClientIo>) {
         let state = Arc::clone(&self.state);
-        let limit = u32::try_from(self.worker.settings().limits.request_headers).unwrap_or(u32::MAX);
+        // Twice the limit: h2 refuses what is larger without a word of why, and admission what is between the two.
+        let limit = u32::try_from(self.worker.settings().limits.request_headers * 2).unwrap_or(u32::MAX);
         let service = service_fn(move |request| exchange::serve(Rc::clone(&self), request));
         let connection = http2::Builder::new(LocalExecutor)
             .max_concurrent_streams(STREAMS)

@@ -97,7 +97,7 @@ impl ConnectionState {
 
     /// A piece of an HTTP/2 stream's answer goes to the client. `first`: it is the first since the stream waited for its
     /// target.
-    pub(crate) fn to_client(&self, first: bool) {
+    pub(crate) fn handed_on(&self, first: bool) {
         self.taken.store(self.taken.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         if first {
             self.at_client.store(self.at_client.load(Ordering::Relaxed) + 1, Ordering::Relaxed);

@@ -167,14 +167,14 @@ mod tests {
     fn an_http2_connection_whose_client_takes_nothing_of_any_stream_is_cut() {
         let (mut sweeper, state) = watched();
         let streams = (Busy::begin(&state), Busy::begin(&state));
-        state.to_client(true);
+        state.handed_on(true);
         for second in 0..600 {
             sweeper.sweep(second * 1_000, PATIENCE);
         }
         assert_eq!(state.verdict(), Verdict::None, "the other stream waits for its target");
-        state.to_client(true);
+        state.handed_on(true);
         for second in 600..900 {
-            state.to_client(false);
+            state.handed_on(false);
             sweeper.sweep(second * 1_000, PATIENCE);
         }
         assert_eq!(state.verdict(), Verdict::None, "the client takes something now and then");

@@ -45,6 +45,9 @@ pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &Incomin
     if !is_for_us(&parts.uri) {
         return Err(Reason::InvalidRequest.into());
     }
+    if parts.version == Version::HTTP_2 && is_too_large(parts, client.worker.settings().limits.request_headers) {
+        return Err(Reason::HeadersTooLarge.into());
+    }
     let content_length = body.size_hint().exact();
     let streamed = content_length.is_none();
     if streamed && parts.version == Version::HTTP_11 && client.state.saw_content_length() {
@@ -64,6 +67,17 @@ fn is_for_us(target: &Uri) -> bool {
         None => target.authority().is_none(),
         Some(scheme) => *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS,
     }
+}
+
+/// The most header fields, which is the number that hyper takes on HTTP/1.1.
+const MOST_FIELDS: usize = 100;
+
+/// Whether a head of HTTP/2 is over the limit, counted as RFC 9113 does (6.5.2). On HTTP/1.1 the parser counts.
+fn is_too_large(parts: &Parts, limit: usize) -> bool {
+    const OVERHEAD: usize = 32;
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD);
+    let path = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    parts.headers.len() > MOST_FIELDS || path + fields.sum::<usize>() > limit
 }
 
 fn admit_body(client: &ClientConnection, parts: &mut Parts, content_length: Option<u64>) -> Result<(), Refusal> {

@@ -147,7 +147,7 @@ impl Record {
     /// A target answered: one of the route's own pool, or of the one that stands in for it.
     pub(super) fn answered(&mut self, status: StatusCode, fallback: Option<&ObjectKey>) {
         self.status = Some(status);
-        self.to_client();
+        self.hands_on();
         self.by_pool = fallback.is_none();
         if let Some(fallback) = fallback {
             self.stood_in(fallback);
@@ -168,7 +168,7 @@ impl Record {
     /// We answered ourselves.
     pub(super) fn refused(&mut self, status: StatusCode, reason: Reason) {
         self.status = Some(status);
-        self.to_client();
+        self.hands_on();
         self.client.worker.metrics().answered(reason);
         self.broke_off(reason);
     }
@@ -184,14 +184,14 @@ impl Record {
         if let Some(log) = &mut self.log {
             log.entry.bytes_sent += bytes as u64;
         }
-        self.to_client();
+        self.hands_on();
     }
 
     /// The head, or another piece, of the answer is the client's to take.
-    fn to_client(&mut self) {
+    fn hands_on(&mut self) {
         if self.shares {
             let first = !std::mem::replace(&mut self.at_client, true);
-            self.client.state.to_client(first);
+            self.client.state.handed_on(first);
         }
     }
 

@@ -32,6 +32,8 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
 /// How large an answer's head may be, and how much of a body is read at a time.
 const READ_BUFFER: usize = 256 * 1024;
+/// As large over HTTP/2, where hyper's own limit is 16 KiB.
+const HEADER_LIST: u32 = 256 * 1024;
 
 /// What opening a connection needs, per worker.
 #[derive(Debug)]
@@ -76,6 +78,7 @@ impl Dialer {
             let (sender, connection) = http2::Builder::new(executor.clone())
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
+                .max_header_list_size(HEADER_LIST)
                 .handshake(io)
                 .await
                 .map_err(ForwardError::Handshake)?;
