@@ -39,6 +39,15 @@ pub enum ForwardError {
     /// The exchange failed before an answer.
     #[error("{0}")]
     Exchange(#[source] hyper::Error),
+    /// The target refused the request without doing anything with it (RFC 9113, 8.7).
+    #[error("refused unprocessed: {error}")]
+    Refused {
+        /// What was received.
+        #[source]
+        error: hyper::Error,
+        /// The target closes the connection in an orderly way, which says nothing against it.
+        closing: bool,
+    },
     /// All connections are in use and as many requests wait as may.
     #[error("connections.max and connections.maxPending are reached")]
     Overloaded,
@@ -63,6 +72,26 @@ pub enum ForwardError {
 }
 
 impl ForwardError {
+    /// Why an exchange failed over a connection: whether the target has refused it unprocessed, by a `RST_STREAM` that says
+    /// so or a GOAWAY for streams before it.
+    pub(crate) fn of_exchange(error: hyper::Error) -> Self {
+        let http2 = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<h2::Error>());
+        let Some(http2) = http2.filter(|http2| http2.is_remote()) else { return Self::Exchange(error) };
+        if http2.is_go_away() {
+            let closing = http2.reason() == Some(h2::Reason::NO_ERROR);
+            return Self::Refused { error, closing };
+        }
+        if http2.is_reset() && http2.reason() == Some(h2::Reason::REFUSED_STREAM) {
+            return Self::Refused { error, closing: false };
+        }
+        Self::Exchange(error)
+    }
+
+    /// Whether the target only closes its connection, which is no failure of it.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self, Self::Refused { closing: true, .. })
+    }
+
     /// The reason that the client sees.
     pub fn reason(&self) -> Reason {
         match self {
@@ -72,7 +101,7 @@ impl ForwardError {
             Self::ConnectTimeout => Reason::ConnectTimeout,
             Self::Tls(_) | Self::TlsSettings(_) => Reason::UpstreamTlsFailed,
             Self::Exchange(error) if error.is_parse() => Reason::UpstreamProtocolError,
-            Self::Exchange(_) => Reason::UpstreamReset,
+            Self::Exchange(_) | Self::Refused { .. } => Reason::UpstreamReset,
             Self::Overloaded => Reason::Overloaded,
             Self::RequestTimeout | Self::TryTimeout => Reason::UpstreamTimeout,
             Self::BodyStalled => Reason::BodyTimeout,
@@ -96,9 +125,9 @@ impl ForwardError {
         )
     }
 
-    /// Whether nothing of the request was sent, so that it may go to another target whatever it is: no connection came
-    /// about, or none was free.
+    /// Whether no target did anything with the request, so that it may go to another one whatever it is: no connection came
+    /// about, none was free, or the target refused it.
     pub fn was_never_sent(&self) -> bool {
-        self.is_connect() || matches!(self, Self::Overloaded)
+        self.is_connect() || matches!(self, Self::Overloaded | Self::Refused { .. })
     }
 }

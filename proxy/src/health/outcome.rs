@@ -15,7 +15,7 @@ pub enum Outcome {
         /// What its `Retry-After`, or a provider's word for the same, asks for.
         retry_after: Option<Duration>,
     },
-    /// No connection came about: nothing was sent.
+    /// No connection came about, or the endpoint refused the request unprocessed: it did nothing for it.
     NotConnected,
     /// The connection broke, or what came was no HTTP, before or after the answer's head.
     Reset,

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sluicegate_tests::manifests::{prefix, target, upstream};
+use bytes::Bytes;
+use http::Request;
+use sluicegate_tests::client::post;
+use sluicegate_tests::http2::Http2Client;
+use sluicegate_tests::manifests::{prefix, rule, target, upstream};
 use sluicegate_tests::origin::{answer, ok};
-use sluicegate_tests::{Gate, Message, Origin, Setup};
+use sluicegate_tests::{Fault, Faulty, Gate, Message, Origin, Setup};
 
 /// A target that answers with the path until it is told to fail.
 fn origin(fails: &Arc<AtomicBool>) -> Origin {
@@ -117,4 +121,84 @@ fn a_target_cannot_claim_to_be_a_fallback() {
     let origin = Origin::start(|_| b"HTTP/1.1 200 OK\r\nx-sluicegate-fallback: cache\r\ncontent-length: 0\r\n\r\n");
     let gate = gate(&origin, "{cache: true}", "");
     assert_eq!(fallback(&gate.get("/")), None);
+}
+
+/// A target that fails, whose first failure opens its breaker, and a Rule with retries.
+fn opened_by_the_first(port: u16, fallback: &str, more: &str) -> Gate {
+    let breaker = format!("circuitBreaker: {{failureThreshold: 1, openDuration: 10m, fallback: {fallback}}}");
+    let pool = upstream("pool", &["one"], &breaker);
+    let retried = rule("all", "upstream: pool\nretry: {attempts: 2, backoff: {base: 1ms}}");
+    Setup::new(&[target("one", port, ""), pool, retried, more.to_owned()].concat()).start()
+}
+
+const SOON: &str = "{response: {status: 200, body: soon}}";
+
+#[test]
+fn a_fallback_stands_in_for_the_attempts_that_are_left() {
+    let origin = Origin::start(|_| answer("503 Service Unavailable", "failed"));
+    let gate = opened_by_the_first(origin.port(), SOON, "");
+    let answer = gate.get("/");
+    assert_eq!((answer.text().as_str(), fallback(&answer).as_deref()), ("soon", Some("response")));
+    assert_eq!(origin.requests().len(), 1);
+
+    // What is not tried again gets the target's own answer.
+    let gate = opened_by_the_first(origin.port(), SOON, "");
+    let answer = gate.ask(post("/", "order"));
+    assert_eq!((answer.status(), answer.text().as_str(), fallback(&answer)), (503, "failed", None));
+}
+
+#[test]
+fn another_upstream_stands_in_for_an_attempt_without_an_answer() {
+    let (bad, good) = (Faulty::start("bad"), Origin::text("good"));
+    bad.fail(Fault::ResetBeforeHead);
+    let more = [target("two", good.port(), ""), upstream("second", &["two"], "")].concat();
+    let gate = opened_by_the_first(bad.port(), "{upstream: second}", &more);
+    let answer = gate.get("/");
+    assert_eq!((answer.text().as_str(), fallback(&answer).as_deref()), ("good", Some("upstream")));
+    assert_eq!((bad.requests(), good.requests().len()), (1, 1));
+}
+
+#[test]
+fn a_fallback_stands_in_where_nobody_takes_a_connection() {
+    let bad = Faulty::start("bad");
+    bad.fail(Fault::Refused);
+    let gate = opened_by_the_first(bad.port(), SOON, "");
+    let answer = gate.ask(post("/", "order"));
+    assert_eq!((answer.text().as_str(), fallback(&answer).as_deref()), ("soon", Some("response")));
+}
+
+#[test]
+fn the_last_good_answer_of_what_stood_in_stands_in() {
+    let (fails, second_fails) = (Arc::default(), Arc::default());
+    let (first, second) = (origin(&fails), origin(&second_fails));
+    let more = [target("two", second.port(), ""), upstream("second", &["two"], &breaker("{cache: true}"))].concat();
+    let gate = gate(&first, "{upstream: second}", &more);
+    open(&gate, &fails);
+    assert_eq!(fallback(&gate.get("/kept")).as_deref(), Some("upstream"));
+    open(&gate, &second_fails);
+    let answer = gate.get("/kept");
+    assert_eq!((answer.text().as_str(), fallback(&answer).as_deref()), ("/kept", Some("cache")));
+    assert_eq!(gate.get("/other").reason().as_deref(), Some("circuit-open"));
+}
+
+#[test]
+fn a_fixed_answer_to_head_has_no_body_and_grpc_gets_its_own_kind() {
+    let fails = Arc::default();
+    let origin = origin(&fails);
+    let gate = gate(&origin, SOON, "");
+    open(&gate, &fails);
+    let answer = gate.client().send("HEAD / HTTP/1.1\r\nhost: test\r\n\r\n").answer_to_head();
+    assert_eq!((answer.status(), answer.text().as_str()), (200, ""));
+    assert_eq!(
+        (answer.field("content-length").as_deref(), fallback(&answer).as_deref()),
+        (Some("4"), Some("response"))
+    );
+
+    let client = Http2Client::connect(gate.listen);
+    let head = client.ask(Request::head("http://test/").body(Bytes::new()).unwrap()).unwrap();
+    assert_eq!((head.text().as_str(), head.field("x-sluicegate-fallback")), ("", Some("response")));
+    let grpc = Request::post("http://test/service/Method").header("content-type", "application/grpc");
+    let call = client.ask(grpc.body(Bytes::from("message")).unwrap()).unwrap();
+    assert_eq!((call.text().as_str(), call.field("grpc-status")), ("", Some("14")));
+    assert_eq!((call.field("x-sluicegate-reason"), call.field("x-sluicegate-fallback")), (Some("circuit-open"), None));
 }

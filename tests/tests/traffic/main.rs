@@ -16,6 +16,7 @@ mod http2;
 mod interim;
 mod limits;
 mod pools;
+mod refused;
 mod reload;
 mod retries;
 mod routing;

@@ -18,22 +18,24 @@ use http::request::Parts;
 
 use super::admit::Admitted;
 use super::answer_body::drain;
+use super::elsewhere::Elsewhere;
 use super::outgoing::{Outgoing, Replaced};
 use super::reach::{Reached, Wanted, Way};
 use super::record::Record;
 use super::send::{Answered, Failed, attempt};
 use super::spare::Spare;
-use super::tries::{Asked, MayRepeat};
 use super::view::{Seen, View};
-use super::{Refusal, Routed};
+use super::{Refusal, Routed, fallback};
 use crate::answer::{Form, Reason};
 use crate::forward::client::ClientConnection;
 use crate::forward::error::ForwardError;
+use crate::forward::last_good::Asked;
 use crate::forward::retry::{Failure, is_idempotent, retry_after};
 use crate::forward::upstream::RequestBody;
 use crate::matching::RouteIndex;
 use crate::observe::metrics::{AttemptOutcome, RetryDecision};
 use crate::pick::Picked;
+use crate::request::RequestView;
 use crate::worker::LocalSnapshot;
 
 /// What a request may do after its first attempt.
@@ -48,7 +50,14 @@ pub(super) struct Repeats {
 
 impl Repeats {
     /// What this request may do. Asked while it is as the client sent it.
-    pub(super) fn of(form: Form, admitted: &Admitted, view: &View<'_>, parts: &Parts, reached: &Reached<'_>) -> Self {
+    pub(super) fn of(
+        form: Form,
+        admitted: &Admitted,
+        view: &View<'_>,
+        parts: &Parts,
+        snapshot: &LocalSnapshot,
+        reached: &Reached<'_>,
+    ) -> Self {
         let routed = reached.routed;
         let retry = routed.route.retry.as_deref();
         let limited = routed.route.route.timeouts.per_try.is_some();
@@ -62,9 +71,10 @@ impl Repeats {
             };
             may && fits && !stream
         };
-        // Without a copy another attempt can be made of what comes back unsent; but then picks would see it as the last
-        // target was to get it.
-        Self { allowed, keeps: allowed || routed.pool.balancer.reads_headers() }
+        // Of what comes back unsent another attempt can be made without a copy; but then picks would see it as the last
+        // target was to get it. And what a target has refused over HTTP/2 does not come back.
+        let keeps = allowed || reached.http2() || fallback::reads_headers(snapshot, routed.pool);
+        Self { allowed, keeps }
     }
 
     /// Whether the request is kept for another attempt.
@@ -87,6 +97,8 @@ pub(super) struct Attempts<'r, 'a> {
     pub(super) snapshot: &'a Rc<LocalSnapshot>,
     pub(super) route: RouteIndex,
     pub(super) seen: Seen<'r>,
+    /// What it asks for, where good answers are kept.
+    pub(super) last_good: Option<&'r Asked>,
     /// The length of the matched prefix.
     pub(super) prefix: usize,
     pub(super) record: &'r mut Record,
@@ -99,10 +111,20 @@ pub(super) struct Attempts<'r, 'a> {
 /// The next attempt, and the one before it.
 struct Following<'a> {
     last: Reached<'a>,
+    /// The pool that it goes on in.
+    routed: Routed<'a>,
     picked: Picked,
     head: Head,
     body: RequestBody,
     first: Option<Refusal>,
+}
+
+/// A request that is sent again.
+struct Replay<'a> {
+    routed: Routed<'a>,
+    picked: Picked,
+    head: Parts,
+    body: RequestBody,
 }
 
 /// The head that another attempt begins with.
@@ -133,7 +155,7 @@ impl<'a> Attempts<'_, 'a> {
                 Ok(answered) if !self.repeats.doubts(reached.routed, &answered) => return Ok((reached, answered)),
                 Ok(answered) => match self.after_answer(reached, answered).await {
                     Ok(following) => following,
-                    Err(given) => return Ok(*given),
+                    Err(given) => return *given,
                 },
                 Err(failed) => self.after_failure(reached, failed).await?,
             };
@@ -141,12 +163,12 @@ impl<'a> Attempts<'_, 'a> {
         }
     }
 
-    /// What follows an answer that is to be tried again; `Err`: the answer, which the client gets.
+    /// What follows an answer that is to be tried again; `Err`: what the client gets, which is this answer or what stands in.
     async fn after_answer(
         &mut self,
         mut reached: Reached<'a>,
         answered: Answered,
-    ) -> Result<Following<'a>, Box<(Reached<'a>, Answered)>> {
+    ) -> Result<Following<'a>, Box<Result<(Reached<'a>, Answered), Refusal>>> {
         let status = answered.0.status();
         let mut tries = reached.tries.take().unwrap_or_default();
         tries.tried.push(reached.member);
@@ -154,14 +176,15 @@ impl<'a> Attempts<'_, 'a> {
             tries.rests(reached.member, rest);
         }
         reached.tries = Some(tries);
-        let Some((picked, head, body)) = self.replay(&mut reached, Failure::Status(status)).await else {
-            return Err(Box::new((reached, answered)));
+        let Some(replay) = self.replay(&mut reached, Failure::Status(status)).await else {
+            return Err(Box::new(Ok((reached, answered))));
         };
         if !reached.routed.fallback {
             self.record.count_attempt(reached.routed, AttemptOutcome::Answered);
         }
         drain(answered);
-        Ok(Following { last: reached, picked, head, body, first: None })
+        let Replay { routed, picked, head, body } = replay.map_err(|stands_in| Box::new(Err(stands_in)))?;
+        Ok(Following { last: reached, routed, picked, head: Head::Asked(head), body, first: None })
     }
 
     /// What follows a failure.
@@ -178,67 +201,85 @@ impl<'a> Attempts<'_, 'a> {
         };
         let mut tries = reached.tries.take().unwrap_or_default();
         tries.tried.push(reached.member);
+        let refused = matches!(cause, ForwardError::Refused { .. });
         let refusal = Refusal::from(cause);
-        if let Some(request) = unsent {
-            let (parts, body) = (*request).into_parts();
-            let head = match &self.spare {
-                Some(spare) => Head::Asked(spare.head().ok_or(Reason::InternalError)?),
-                None => Head::Unsent(parts),
-            };
+        if let Some((head, body)) = self.unsent(unsent, refused)? {
             let view = self.seen.view(head.parts())?;
             let view = view.request(head.parts(), self.seen.facts);
-            let (record, deadline) = (&*self.record, reached.deadline.as_ref());
-            let asked = Asked { request: &view, routed: reached.routed, record, deadline };
-            let picked = match reached.routed.pool.balancer.pick(&view, &tries.tried) {
-                Ok(picked) => Some(picked),
-                Err(_) => tries.again(asked, failure, MayRepeat::YES).await,
-            };
+            let elsewhere = self.elsewhere(&reached, &view);
+            let goes = elsewhere.unsent(&mut tries, true, refused).await;
             reached.tries = Some(tries);
-            return match picked {
-                Some(picked) => Ok(Following { last: reached, picked, head, body, first: Some(refusal) }),
-                None => Err(refusal),
-            };
+            let Some(goes) = goes else { return Err(refusal) };
+            let (routed, picked) = goes?;
+            return Ok(Following { last: reached, routed, picked, head, body, first: Some(refusal) });
         }
         reached.tries = Some(tries);
-        match self.replay(&mut reached, failure).await {
-            Some((picked, head, body)) => Ok(Following { last: reached, picked, head, body, first: None }),
-            None => Err(refusal),
-        }
+        let Replay { routed, picked, head, body } = self.replay(&mut reached, failure).await.unwrap_or(Err(refusal))?;
+        Ok(Following { last: reached, routed, picked, head: Head::Asked(head), body, first: None })
     }
 
-    /// The member that gets the request once more, and the request.
-    async fn replay(&mut self, reached: &mut Reached<'a>, failure: Failure) -> Option<(Picked, Head, RequestBody)> {
-        let routed = reached.routed;
+    /// Where a request can go on to that was at `reached`.
+    fn elsewhere<'v>(&'v self, reached: &'v Reached<'a>, request: &'v RequestView<'v>) -> Elsewhere<'v, 'a> {
+        let wanted = self.wanted(request, reached.upgrade);
+        Elsewhere { wanted, routed: reached.routed, record: self.record, deadline: reached.deadline.as_ref() }
+    }
+
+    fn wanted<'v>(&'v self, request: &'v RequestView<'v>, upgrade: bool) -> Wanted<'v, 'a> {
+        let Self { client, snapshot, route, last_good, .. } = self;
+        Wanted { client, snapshot, route: *route, request, upgrade, last_good: *last_good }
+    }
+
+    /// A request that no target has done anything with: it came back `unsent`, or was `refused` and is there to be sent
+    /// again.
+    fn unsent(
+        &self,
+        unsent: Option<Box<Request<RequestBody>>>,
+        refused: bool,
+    ) -> Result<Option<(Head, RequestBody)>, Refusal> {
+        let body = match (unsent, &self.spare) {
+            (Some(request), None) => {
+                let (parts, body) = (*request).into_parts();
+                return Ok(Some((Head::Unsent(parts), body)));
+            }
+            (Some(request), Some(_)) => Some((*request).into_body()),
+            (None, Some(spare)) if refused => spare.body(),
+            (None, _) => None,
+        };
+        let (Some(body), Some(spare)) = (body, &self.spare) else { return Ok(None) };
+        let head = spare.head().ok_or(Reason::InternalError)?;
+        Ok(Some((Head::Asked(head), body)))
+    }
+
+    /// How the request is sent again, or what stands in for its targets' answer; `None`: neither.
+    async fn replay(&mut self, reached: &mut Reached<'a>, failure: Failure) -> Option<Result<Replay<'a>, Refusal>> {
         let Some(spare) = self.spare.as_deref().filter(|_| self.repeats.allowed) else {
-            if routed.route.retry.as_ref().is_some_and(|retry| retry.covers(failure)) {
+            if reached.routed.route.retry.as_ref().is_some_and(|retry| retry.covers(failure)) {
                 self.record.count(|shard| shard.decided(RetryDecision::Excluded));
             }
             return None;
         };
+        let head = spare.head()?;
+        let view = self.seen.view(&head).ok()?;
+        let view = view.request(&head, self.seen.facts);
         let mut tries = reached.tries.take().unwrap_or_default();
-        let parts = spare.head()?;
-        let view = self.seen.view(&parts).ok()?;
-        let view = view.request(&parts, self.seen.facts);
-        let (record, deadline) = (&*self.record, reached.deadline.as_ref());
-        let asked = Asked { request: &view, routed, record, deadline };
-        let body = spare.is_whole();
-        let mut picked = tries.again(asked, failure, MayRepeat { allowed: true, body }).await;
-        if picked.is_none() && routed.pool.pool.levels.len() > 1 && body && failure.fails_over() {
-            picked = tries.lower_level(asked, reached.member);
-        }
-        if picked.is_none() {
+        let elsewhere = self.elsewhere(reached, &view);
+        let goes = elsewhere.sent(&mut tries, reached.member, failure, spare.is_whole()).await;
+        if !matches!(goes, Some(Ok(_))) {
             tries.settle();
         }
         reached.tries = Some(tries);
-        Some((picked?, Head::Asked(parts), spare.body()?))
+        match goes? {
+            Ok((routed, picked)) => Some(Ok(Replay { routed, picked, head, body: spare.body()? })),
+            Err(stands_in) => Some(Err(stands_in)),
+        }
     }
 
     /// Makes the next attempt.
     async fn follow(&mut self, following: Following<'a>) -> Result<(Reached<'a>, Result<Answered, Failed>), Refusal> {
-        let Following { mut last, picked, head, body, first } = following;
+        let Following { mut last, routed, picked, head, body, first } = following;
         let last_reach = last.reach()?;
         let way = Way {
-            routed: last.routed,
+            routed,
             picked,
             connections: None,
             deadline: last.deadline.take(),
@@ -251,8 +292,8 @@ impl<'a> Attempts<'_, 'a> {
         let seen = self.seen;
         let view = seen.view(head.parts())?;
         let request = view.request(head.parts(), seen.facts);
-        let wanted =
-            Wanted { client: self.client, snapshot: self.snapshot, route: self.route, request: &request, upgrade };
+        let (client, snapshot, route, last_good) = (self.client, self.snapshot, self.route, self.last_good);
+        let wanted = Wanted { client, snapshot, route, request: &request, upgrade, last_good };
         let mut reached = wanted.open(way, self.record).await?;
         let outgoing = match &head {
             Head::Asked(parts) => Some(Outgoing::of(&view, parts, &reached, self.prefix)?),

@@ -1,4 +1,6 @@
 //! What callers get while circuit breakers leave no target: another pool's answer, a fixed one, or the last good one.
+//!
+//! Pools that stand in for one another form a chain: a request goes along it, never back.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
@@ -12,7 +14,9 @@ use crate::answer::Reason;
 use crate::forward::last_good::Asked;
 use crate::observe::metrics::FallbackKind;
 use crate::pick::{NoUsableTarget, Picked};
+use crate::receive::PoolRuntime;
 use crate::request::RequestView;
+use crate::worker::LocalSnapshot;
 
 /// Pools that may follow one another; there are no loops, and this is for a table that has one all the same.
 pub(crate) const LONGEST_CHAIN: usize = 8;
@@ -29,8 +33,7 @@ pub(super) fn instead<'a>(
         if none != NoUsableTarget::Open {
             return Err(none.into());
         }
-        let breaker = routed.pool.pool.circuit_breaker.as_ref();
-        let Some(fallback) = breaker.and_then(|breaker| breaker.fallback.as_ref()) else { return Err(none.into()) };
+        let Some(fallback) = of(routed.pool) else { return Err(none.into()) };
         match fallback {
             Fallback::Pool(key) => {
                 let pool = wanted.snapshot.pool(key).ok_or(Reason::CircuitOpen)?;
@@ -46,7 +49,7 @@ pub(super) fn instead<'a>(
             }
             Fallback::Cache => {
                 let store = wanted.client.worker.last_good();
-                let kept = Asked::of(routed.route, wanted.request).and_then(|asked| store.answer(&asked));
+                let kept = wanted.last_good.and_then(|asked| store.answer(asked));
                 return Err(kept.map_or(Reason::CircuitOpen.into(), |kept| stands_in(FallbackKind::Cache, kept)));
             }
         }
@@ -75,11 +78,27 @@ fn fixed(status: u16, body: &str, content_type: &str) -> Response<Bytes> {
     response
 }
 
-/// What a request asks for, where good answers to it are kept.
-pub(super) fn asked(routed: Routed<'_>, request: &RequestView<'_>) -> Option<Box<Asked>> {
-    let breaker = routed.pool.pool.circuit_breaker.as_ref()?;
-    if breaker.fallback != Some(Fallback::Cache) {
-        return None;
-    }
-    Asked::of(routed.route, request).map(Box::new)
+/// What stands in for a pool.
+pub(super) fn of(pool: &PoolRuntime) -> Option<&Fallback> {
+    pool.pool.circuit_breaker.as_ref()?.fallback.as_ref()
+}
+
+/// A pool and those that stand in for it, one after the other.
+fn chain<'a>(snapshot: &'a LocalSnapshot, pool: &'a PoolRuntime) -> impl Iterator<Item = &'a PoolRuntime> {
+    let next = |pool: &&PoolRuntime| match of(pool)? {
+        Fallback::Pool(key) => snapshot.pool(key),
+        Fallback::Response { .. } | Fallback::Cache => None,
+    };
+    std::iter::successors(Some(pool), next).take(LONGEST_CHAIN)
+}
+
+/// What a request asks for, where good answers to it are kept: by the pool, or by one that stands in for it.
+pub(super) fn asked(snapshot: &LocalSnapshot, routed: Routed<'_>, request: &RequestView<'_>) -> Option<Box<Asked>> {
+    let keeps = chain(snapshot, routed.pool).any(|pool| matches!(of(pool), Some(Fallback::Cache)));
+    if keeps { Asked::of(routed.route, request).map(Box::new) } else { None }
+}
+
+/// Whether picks of the pool, or of one that stands in for it, depend on header fields of the request.
+pub(super) fn reads_headers(snapshot: &LocalSnapshot, pool: &PoolRuntime) -> bool {
+    chain(snapshot, pool).any(|pool| pool.balancer.reads_headers())
 }

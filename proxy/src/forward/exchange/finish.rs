@@ -46,8 +46,8 @@ pub(super) fn finish(
     strip_response(&mut parts.headers, parts.status, version).map_err(|_| Reason::UpstreamProtocolError)?;
     parts.headers.append(VIA, via(parts.version));
     let capture = match rest.asked {
-        Some(asked) if !routed.fallback => Capture::begin(asked, client.worker.last_good(), &parts),
-        _ => None,
+        Some(asked) => Capture::begin(asked, client.worker.last_good(), &parts),
+        None => None,
     };
     if let Some(cookie) = reached.set_cookie {
         parts.headers.append(SET_COOKIE, cookie);

@@ -6,6 +6,7 @@
 mod admit;
 mod answer_body;
 mod attempts;
+mod elsewhere;
 mod fallback;
 mod finish;
 #[cfg(test)]
@@ -102,10 +103,12 @@ async fn forward(
                 } else {
                     let routed = Routed { route, pool, fallback: false };
                     let upgrade = admitted.upgrade();
-                    let wanted = Wanted { client, snapshot: &snapshot, route: index, request: &request, upgrade };
-                    asked = fallback::asked(routed, &request);
+                    asked = fallback::asked(&snapshot, routed, &request);
+                    let last_good = asked.as_deref();
+                    let wanted =
+                        Wanted { client, snapshot: &snapshot, route: index, request: &request, upgrade, last_good };
                     reached = reach::reach(wanted, routed, record).await?;
-                    repeats = Repeats::of(form, &admitted, &view, &parts, &reached);
+                    repeats = Repeats::of(form, &admitted, &view, &parts, &snapshot, &reached);
                     outgoing = Outgoing::of(&view, &parts, &reached, prefix)?;
                     client_ip = view.client_ip;
                     break (index, prefix);
@@ -136,8 +139,9 @@ async fn forward(
         outcome => {
             let facts = ahead.as_ref().map(|ahead| &ahead.facts);
             let seen = Seen { client, admitted: &admitted, client_ip, received: record.started(), facts };
-            let snapshot = &snapshot;
-            let attempts = Attempts { client, snapshot, route, seen, prefix, record, repeats, spare, replaced };
+            let (snapshot, last_good) = (&snapshot, rest.asked.as_deref());
+            let attempts =
+                Attempts { client, snapshot, route, seen, last_good, prefix, record, repeats, spare, replaced };
             let answered;
             (reached, answered) = Box::pin(attempts.go_on(reached, outcome)).await?;
             answered

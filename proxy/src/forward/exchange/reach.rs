@@ -8,8 +8,9 @@ use std::rc::Rc;
 use http::HeaderValue;
 use sluicegate_table::ObjectKey;
 
+use super::elsewhere::Elsewhere;
 use super::record::Record;
-use super::tries::{Asked, MayRepeat, Tries};
+use super::tries::Tries;
 use super::{Refusal, Routed, fallback};
 use crate::answer::Reason;
 use crate::endpoint::InFlight;
@@ -17,12 +18,12 @@ use crate::forward::client::ClientConnection;
 use crate::forward::clock::Deadline;
 use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
-use crate::forward::retry::Failure;
+use crate::forward::last_good::Asked;
 use crate::forward::upstream::{Checkout, Connections};
 use crate::health::Outcome;
 use crate::matching::RouteIndex;
 use crate::observe::metrics::AttemptOutcome;
-use crate::pick::{MemberIndex, NoUsableTarget, Picked};
+use crate::pick::{MemberIndex, Picked};
 use crate::receive::Reach;
 use crate::request::RequestView;
 use crate::worker::LocalSnapshot;
@@ -77,6 +78,8 @@ pub(super) struct Wanted<'r, 'a> {
     pub(super) route: RouteIndex,
     pub(super) request: &'r RequestView<'r>,
     pub(super) upgrade: bool,
+    /// What it asks for, where good answers are kept.
+    pub(super) last_good: Option<&'r Asked>,
 }
 
 /// Picks a member and checks out a connection.
@@ -211,31 +214,14 @@ impl<'a> Wanted<'_, 'a> {
         let connection = error.is_connect();
         let cause = way.first.take().unwrap_or_else(|| error.into());
         way.tries.tried.push(way.picked.member);
-        let none = match way.routed.pool.balancer.pick(self.request, &way.tries.tried) {
-            Ok(picked) => {
-                way.first = Some(cause);
-                return Ok(picked);
-            }
-            Err(none) => none,
-        };
-        if none == NoUsableTarget::Open {
-            match fallback::instead(*self, &mut way.routed, none) {
-                Ok(picked) => {
-                    way.tries.tried.clear();
-                    way.first = Some(cause);
-                    return Ok(picked);
-                }
-                Err(stands_in @ Refusal::StandsIn(_)) => return Err(stands_in),
-                Err(_) => {}
-            }
-        }
-        let asked = Asked { request: self.request, routed: way.routed, record, deadline: way.deadline.as_ref() };
-        let again = if connection { way.tries.again(asked, Failure::Connection, MayRepeat::YES).await } else { None };
-        match again {
-            Some(picked) => {
-                way.first = Some(cause);
+        let (wanted, routed, deadline) = (*self, way.routed, way.deadline.as_ref());
+        let elsewhere = Elsewhere { wanted, routed, record, deadline };
+        match elsewhere.unsent(&mut way.tries, connection, false).await {
+            Some(Ok((routed, picked))) => {
+                (way.routed, way.first) = (routed, Some(cause));
                 Ok(picked)
             }
+            Some(Err(stands_in)) => Err(stands_in),
             None => Err(cause),
         }
     }

@@ -68,6 +68,8 @@ impl Refusal {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
                 (Reason::TargetsResting, response)
             }
+            // A client of gRPC reads no answer that is not gRPC's, so that none stands in for one.
+            Self::StandsIn(_) if form == Form::Grpc => (Reason::CircuitOpen, answer(form, Reason::CircuitOpen)),
             Self::StandsIn(stands_in) => (Reason::CircuitOpen, stands_in.answer(form, &record)),
         };
         record.refused(response.status(), reason);
@@ -78,12 +80,10 @@ impl Refusal {
 impl StandsIn {
     fn answer(self, form: Form, record: &Record) -> Response<Bytes> {
         record.count(|shard| shard.fell_back(self.kind));
-        let mut response = match form {
-            // A client of gRPC reads no body that is not gRPC's.
-            Form::Grpc => answer(form, Reason::CircuitOpen),
-            Form::Http2Head => self.answer.map(|_| Bytes::new()),
-            Form::Http1 | Form::Http2 => self.answer,
-        };
+        let mut response = self.answer;
+        if form == Form::Http2Head {
+            response = response.map(|_| Bytes::new());
+        }
         let headers = response.headers_mut();
         headers.insert(FALLBACK_HEADER, HeaderValue::from_static(self.kind.word()));
         if self.kind == FallbackKind::Response {

@@ -48,6 +48,7 @@ impl Failed {
         Some(match &self.cause {
             ForwardError::RequestTimeout | ForwardError::TryTimeout => AttemptOutcome::TimedOut,
             ForwardError::Overloaded => AttemptOutcome::Overloaded,
+            ForwardError::Refused { .. } => AttemptOutcome::Refused,
             cause if cause.is_connect() => AttemptOutcome::NotConnected,
             _ => AttemptOutcome::Reset,
         })
@@ -91,14 +92,14 @@ fn failed_for(mut failed: Failed, reached: &Reached<'_>, watch: Option<&BodyWatc
         failed.clients = true;
     }
     tracing::debug!(target = %reached.target(), error = %failed.cause, "no answer from a target");
-    if failed.clients || reached.connections.link().was_cut() {
+    if failed.clients || failed.cause.is_closing() || reached.connections.link().was_cut() {
         return failed;
     }
     if compares {
         reached.in_flight.unanswered();
     }
     let outcome = match failed.outcome() {
-        Some(AttemptOutcome::NotConnected) => Outcome::NotConnected,
+        Some(AttemptOutcome::NotConnected | AttemptOutcome::Refused) => Outcome::NotConnected,
         Some(AttemptOutcome::Reset) => Outcome::Reset,
         // While the client still sends, the target may well wait for it.
         Some(AttemptOutcome::TimedOut) if watch.is_none_or(BodyWatch::ended) => Outcome::TimedOut,
@@ -175,7 +176,7 @@ fn unsent_request(
 ) -> Result<(Request<RequestBody>, hyper::Error), ForwardError> {
     match failed.take_message() {
         Some(request) => Ok((request, failed.into_error())),
-        None => Err(ForwardError::Exchange(failed.into_error())),
+        None => Err(ForwardError::of_exchange(failed.into_error())),
     }
 }
 

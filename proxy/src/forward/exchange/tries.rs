@@ -24,6 +24,10 @@ pub(super) struct Tries {
     /// Until when members asked to be left alone.
     resting: SmallVec<[(MemberIndex, Instant); 4]>,
     retries: u32,
+    /// How often another pool has stood in.
+    pub(super) stood_in: usize,
+    /// A target that had refused it was asked once more.
+    asked_again: bool,
     /// Its part of the budget, held until there is an answer.
     permit: Option<Permit>,
 }
@@ -71,6 +75,23 @@ impl Tries {
     pub(super) fn rests(&mut self, member: MemberIndex, rest: Duration) {
         self.resting.retain(|(other, _)| *other != member);
         self.resting.push((member, Instant::now() + rest));
+    }
+
+    /// A member for a request that was refused unprocessed, where all others were tried: any, once. It may have been the
+    /// connection alone that was about to be closed.
+    pub(super) fn once_more(&mut self, asked: Asked<'_>) -> Option<Picked> {
+        if std::mem::replace(&mut self.asked_again, true) {
+            return None;
+        }
+        self.tried.clear();
+        asked.routed.pool.balancer.pick(asked.request, &[]).ok()
+    }
+
+    /// It goes on in another pool, whose members are others.
+    pub(super) fn begin_elsewhere(&mut self) {
+        self.tried.clear();
+        self.resting.clear();
+        self.stood_in += 1;
     }
 
     /// Gives back its part of the budget.

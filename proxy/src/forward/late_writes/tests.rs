@@ -78,7 +78,7 @@ async fn what_a_turn_writes_goes_out_at_its_end() {
     let (mut other, peer_of_other) = connection().await;
     one.write_all(b"head ").await.unwrap();
     other.write_all(b"other").await.unwrap();
-    one.write_vectored(&[IoSlice::new(b"of "), IoSlice::new(b"one")]).await.unwrap();
+    assert_eq!(one.write_vectored(&[IoSlice::new(b"of "), IoSlice::new(b"one")]).await.unwrap(), 6);
     one.flush().await.unwrap();
     assert_eq!(arrived(&peer).unwrap_err().kind(), ErrorKind::WouldBlock);
     assert_eq!(arrives(&peer).await, b"head of one");

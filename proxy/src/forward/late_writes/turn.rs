@@ -44,16 +44,16 @@ pub(crate) async fn write_late() {
         TURN.with_borrow_mut(|turn| {
             if let Some(turn) = turn {
                 if !turn.writer.will_wake(cx.waker()) {
-                    turn.writer = cx.waker().clone();
+                    turn.writer.clone_from(cx.waker());
                 }
                 turn.send();
                 draining.extend(turn.full.drain(..).map(Late::drained));
             }
         });
         while let Poll::Ready(Some(())) = draining.poll_next_unpin(cx) {}
-        Poll::Pending
+        Poll::<()>::Pending
     })
-    .await
+    .await;
 }
 
 /// Takes `parts` to be sent at the end of the turn. `false`: this thread does not write late.

@@ -33,6 +33,8 @@ words! {
         NotConnected = "not-connected",
         /// Connections, and the queue for them, were full.
         Overloaded = "overloaded",
+        /// The target refused the request unprocessed.
+        Refused = "refused",
         /// The connection broke before an answer's head.
         Reset = "reset",
         /// No answer's head came in time.
