@@ -7,11 +7,12 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, measurement::WallTime};
 use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use sluicegate_bench::request::view;
 use sluicegate_proxy::endpoint::{Endpoint, InFlight, Load, TargetRuntime};
 use sluicegate_proxy::health::Outcome;
 use sluicegate_proxy::pick::{Balancer, MemberIndex};
@@ -58,22 +59,6 @@ fn clients(name: &'static str, value: impl Fn(usize) -> String) -> Vec<HeaderMap
     (0..64).map(headers).collect()
 }
 
-fn view<'a>(headers: &'a HeaderMap, identity: &'a IdentityHeaders, number: usize) -> RequestView<'a> {
-    RequestView {
-        method: &Method::GET,
-        host: "example.com",
-        path: "/",
-        query: None,
-        headers,
-        content_length: Some(0),
-        client_ip: [10, 0, 0, number as u8].into(),
-        tls: false,
-        received: Instant::now(),
-        identity,
-        body: None,
-    }
-}
-
 /// Measures picks for these clients in turn.
 fn measure(
     group: &mut BenchmarkGroup<'_, WallTime>,
@@ -84,7 +69,7 @@ fn measure(
 ) {
     let identity = IdentityHeaders::default();
     let views: Vec<RequestView<'_>> =
-        clients.iter().enumerate().map(|(number, headers)| view(headers, &identity, number)).collect();
+        clients.iter().enumerate().map(|(number, headers)| view(headers, &identity, number as u8)).collect();
     let mut turn = views.iter().cycle();
     group.bench_function(BenchmarkId::new(name, size), |bencher| {
         bencher.iter(|| balancer.pick(turn.next().unwrap(), &[]).unwrap().member);

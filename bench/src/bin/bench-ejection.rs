@@ -14,12 +14,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 use serde_json::{Value, json};
+use sluicegate_bench::request::view;
 use sluicegate_proxy::endpoint::{Endpoint, InFlight, Load, TargetRuntime};
 use sluicegate_proxy::health::Outcome;
 use sluicegate_proxy::pick::{Balancer, MemberIndex};
-use sluicegate_proxy::request::{IdentityHeaders, RequestView};
+use sluicegate_proxy::request::IdentityHeaders;
 use sluicegate_table::{Algorithm, Level, Member, ObjectKey, PassiveCheck, Pool, Protocol, Target, Weight};
 
 const WORKERS: usize = 4;
@@ -106,7 +107,7 @@ impl Round {
     /// Picks until the failing endpoint is left out.
     fn pick(&self) -> Seen {
         let (headers, identity) = (HeaderMap::new(), IdentityHeaders::default());
-        let request = request(&headers, &identity);
+        let request = view(&headers, &identity, 1);
         let (mut told, mut last_given) = (false, self.made);
         let left_out = loop {
             let begun = Instant::now();
@@ -144,21 +145,5 @@ impl Round {
 fn wait(count: &AtomicUsize, until: usize) {
     while count.load(Ordering::Relaxed) < until {
         thread::yield_now();
-    }
-}
-
-fn request<'a>(headers: &'a HeaderMap, identity: &'a IdentityHeaders) -> RequestView<'a> {
-    RequestView {
-        method: &Method::GET,
-        host: "example.com",
-        path: "/",
-        query: None,
-        headers,
-        content_length: Some(0),
-        client_ip: [10, 0, 0, 1].into(),
-        tls: false,
-        received: Instant::now(),
-        identity,
-        body: None,
     }
 }
