@@ -1,6 +1,7 @@
 //! A namespace of one test.
 
 use std::io::BufReader;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, condition, parsed};
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, until};
 
 /// A namespace; with a cluster of the user's choosing it is deleted when this is dropped.
 #[derive(Debug)]
@@ -157,6 +158,18 @@ impl<'a> Namespace<'a> {
     pub fn wait_until_gone(&self, resource: &str) {
         let timeout = format!("--timeout={}s", PATIENCE.as_secs());
         self.kubectl(&["wait", "--for=delete", &timeout, resource]);
+    }
+
+    /// The address of this Service's port, as soon as something answers there.
+    ///
+    /// The node's rules for a Service that is new may come after its pods are ready, and the kernel sends all packets of a
+    /// connection the way of the first: one begun too early never gets there, so many are tried, none for long.
+    pub fn service_address(&self, name: &str, port: u16) -> SocketAddr {
+        let service = self.get(&format!("service/{name}"));
+        let ip = service["spec"]["clusterIP"].as_str().expect("a Service inside the cluster");
+        let address = SocketAddr::new(ip.parse().expect("an address"), port);
+        until("the Service answers", || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok());
+        address
     }
 
     /// A pod that no node runs: what there is of it is an object, which tokens may be bound to. Returns its uid.

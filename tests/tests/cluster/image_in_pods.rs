@@ -45,9 +45,7 @@ fn it_runs_where_pods_are_restricted() {
     namespace.kubectl(&["rollout", "status", "deployment/echo", "--timeout=60s"]);
 
     // From the machine through the Service, and from pod to pod by name.
-    let service = namespace.get("service/echo");
-    let address = format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap()).parse().unwrap();
-    let answer = Client::connect(address).get("/hello").text();
+    let answer = Client::connect(namespace.service_address("echo", 80)).get("/hello").text();
     assert!(answer.contains("\"name\":\"echo-"), "each is called after its pod: {answer}");
     let url = format!("http://echo.{}.svc.cluster.local/", namespace.name());
     let probe = |url: &str| namespace.try_kubectl(&["exec", "deployment/echo", "--", "sluicegate", "probe", url], "");

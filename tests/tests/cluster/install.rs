@@ -118,8 +118,7 @@ fn installed_used_scaled_upgraded_and_left() {
         default.wait_for_condition(&format!("rule/{name}"), "Programmed", "True");
     }
     let installation = Namespace::existing(cluster, "sluicegate");
-    let service = installation.get("service/sluicegate-proxy");
-    let proxies: SocketAddr = format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap()).parse().unwrap();
+    let proxies = installation.service_address("sluicegate-proxy", 80);
 
     // Pods behind a Target get equal shares.
     let shop = cluster.namespace();
@@ -181,11 +180,7 @@ fn installed_used_scaled_upgraded_and_left() {
     for deployment in ["deployment/sluicegate-controller", "deployment/sluicegate-proxy"] {
         installation.kubectl(&["rollout", "status", deployment, "--timeout=90s"]);
     }
-    let service = installation.get("service/sluicegate-proxy");
-    let proxies: SocketAddr = format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap()).parse().unwrap();
-    // The node's rules for a Service that is new may come after its proxies are ready.
-    until("the new Service answers", || Plan::of(&[proxies], HOST).ask(1)[0].is_ok().then_some(()));
-    until_exactly_the_pods_answer(proxies, &shop);
+    until_exactly_the_pods_answer(installation.service_address("sluicegate-proxy", 80), &shop);
     let (rendered, _) = templating[1].split_once(" | ").unwrap();
     shell(cluster, &format!("{rendered} | kubectl delete --wait -f -"));
 }
