@@ -15,7 +15,8 @@ use crate::check_live;
 use crate::loading::{CONFIGURATION, Loaded};
 use crate::process::on_control_runtime;
 
-/// Checks the paths together and prints what is wrong. The exit status is 1 where anything is refused.
+/// Checks the paths together and prints what is wrong. The exit status is 1 where anything is refused, be it a
+/// single field.
 pub(crate) fn check(arguments: &Check, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let (configurations, manifests): (Vec<PathBuf>, Vec<PathBuf>) =
         arguments.paths.iter().cloned().partition(|path| is_configuration(path));
@@ -169,6 +170,19 @@ mod tests {
         let mut out = Vec::new();
         check(&arguments, &mut out).unwrap();
         assert!(String::from_utf8(out).unwrap().contains("1 error,"), "said once");
+    }
+
+    #[test]
+    fn a_fallback_that_is_not_there_fails_the_check() {
+        let path = "../tests/golden/fallback-comes-later/input-1.yaml";
+        let (text, failed) = printed(path, Output::Json);
+        assert!(failed, "{text}");
+        let report: Value = serde_json::from_str(&text).unwrap();
+        let finding = &report["findings"][0];
+        assert_eq!(finding["field"], "spec.circuitBreaker.fallback.upstream");
+        assert_eq!((&finding["line"], &finding["column"], &finding["endColumn"]), (&json!(13), &json!(41), &json!(48)));
+        let (_, failed) = printed("../tests/golden/fallback-comes-later/input-2.yaml", Output::Json);
+        assert!(!failed);
     }
 
     #[test]

@@ -41,6 +41,8 @@ impl fmt::Display for Problem {
 pub enum Severity {
     /// The object is in force; the user should know.
     Warning,
+    /// The field is refused, and the object is in force without it: what it asks for would not be missed before it is needed.
+    FieldRefused,
     /// The object is refused.
     Error,
 }

@@ -58,6 +58,8 @@ pub enum CheckType {
     ).message("path, method, host, headers, expectedStatuses and expectedBody belong to type HTTP").field_path(".type"))]
 #[x_kube(validation = Rule::new("!has(self.service) || self.type == 'GRPC'")
     .message("service belongs to type GRPC").field_path(".service"))]
+#[x_kube(validation = Rule::new("!(has(self.expectedBody) && has(self.method) && self.method == 'HEAD')")
+    .message("an answer to HEAD has no body: write method GET, or leave expectedBody out").field_path(".expectedBody"))]
 #[serde(rename_all = "camelCase")]
 pub struct ActiveCheck {
     /// What is asked. `HTTP`: a request, over the target's own protocol. `TCP`: whether a connection comes about. `GRPC`:
@@ -85,7 +87,8 @@ pub struct ActiveCheck {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_statuses: Option<Vec<Statuses>>,
-    /// A text that the first 64 KiB of the answer's body must hold; type HTTP only. Left out: any body will do.
+    /// A text that the first 64 KiB of the answer's body must hold; type HTTP and a method other than HEAD only. Left out: any
+    /// body will do.
     #[schemars(length(min = 1, max = 1024))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_body: Option<String>,

@@ -30,6 +30,12 @@ impl Fault {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// What to write instead, where nothing more precise is known.
+    #[must_use]
+    pub(super) fn or_hint(self, hint: &str) -> Self {
+        Self { hint: self.hint.or_else(|| Some(hint.to_owned())), ..self }
+    }
+
     /// What follows from it.
     #[must_use]
     pub(super) fn so(self, consequence: &str) -> Self {
@@ -79,6 +85,11 @@ impl Problems {
     /// Something that is not there or cannot be used; the object is in force without it.
     pub(super) fn unresolved(&mut self, field: &FieldPath, reason: Reason, fault: Fault) {
         self.add(field, Severity::Warning, ConditionType::ResolvedRefs, Fault { reason, ..fault });
+    }
+
+    /// The same, where nobody would notice before it is needed: a warning is too little.
+    pub(super) fn refuse_field(&mut self, field: &FieldPath, reason: Reason, fault: Fault) {
+        self.add(field, Severity::FieldRefused, ConditionType::ResolvedRefs, Fault { reason, ..fault });
     }
 
     /// Something of which it is not known what it is; the object is refused until it is.

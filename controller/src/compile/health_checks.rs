@@ -117,6 +117,10 @@ fn http(written: &crd::ActiveCheck, field: &FieldPath, problems: &mut Problems) 
         let fault = Fault::invalid("every body holds the empty text");
         problems.refuse(&field.key("expectedBody"), fault.hint("leave it out where any body will do"));
     }
+    if written.expected_body.is_some() && written.method.as_deref() == Some("HEAD") {
+        let fault = Fault::invalid("an answer to HEAD has no body, so no check could succeed");
+        problems.refuse(&field.key("expectedBody"), fault.hint("write method: GET, or leave it out"));
+    }
     Some(HttpProbe {
         method: method?,
         path: path?,

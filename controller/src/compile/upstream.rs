@@ -20,6 +20,11 @@ use super::{circuit_breaker, durations, headers, health_checks, names};
 use crate::objects::Objects;
 use crate::problem::FieldPath;
 
+/// What follows from a fallback that is not there.
+const NO_FALLBACK: &str = "there is no fallback: requests get 503 while circuit breakers are open";
+
+const NAME_ANOTHER: &str = "create that Upstream, or let requests fall back to another one, a response or the cache";
+
 /// The entry of an Upstream; `None` if the object is refused.
 pub(super) fn upstream(
     key: &ObjectKey,
@@ -98,8 +103,11 @@ pub(super) fn unresolved(
     // Where it leads back here, that says more.
     let Some(name) = fallback(spec).filter(|_| !problems.has(&fallback_field())) else { return };
     let standing = upstream(&scope.key(name));
-    if let Some(fault) = scope.unusable("Upstream", name, standing, &objects.upstreams, "requests get 503 in its place")
-    {
+    let Some(fault) = scope.unusable("Upstream", name, standing, &objects.upstreams, NO_FALLBACK) else { return };
+    if standing.is_none() {
+        // Other references are missed by the first request, this one by the first outage.
+        problems.refuse_field(&fallback_field(), Reason::BackendNotFound, fault.or_hint(NAME_ANOTHER));
+    } else {
         problems.unresolved(&fallback_field(), Reason::BackendNotFound, fault);
     }
 }

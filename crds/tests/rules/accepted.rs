@@ -29,7 +29,7 @@ pub(crate) const ACCEPTED: &[(&str, &str)] = &[
     ("Upstream", "{healthChecks: {passive: {}}}"),
     (
         "Upstream",
-        "{healthChecks: {active: {path: \"/health?full=1\", method: HEAD, host: \"a.example:8080\", headers: {X-A: \"1\"}, expectedStatuses: [200, \"300-399\"], expectedBody: ok, interval: 10s, timeout: 10s, healthyThreshold: 1, unhealthyThreshold: 1}}}",
+        "{healthChecks: {active: {path: \"/health?full=1\", method: POST, host: \"a.example:8080\", headers: {X-A: \"1\"}, expectedStatuses: [200, \"300-399\"], expectedBody: ok, interval: 10s, timeout: 10s, healthyThreshold: 1, unhealthyThreshold: 1}}}",
     ),
     ("Upstream", "{healthChecks: {active: {host: \"[::1]:80\"}}}"),
     ("Upstream", "{healthChecks: {active: {interval: 1s}}}"),
@@ -74,7 +74,7 @@ pub(crate) const ACCEPTED: &[(&str, &str)] = &[
     ("Target", "{healthChecks: {passive: {}}}"),
     (
         "Target",
-        "{healthChecks: {active: {path: \"/health?full=1\", method: HEAD, host: \"a.example:8080\", headers: {X-A: \"1\"}, expectedStatuses: [200, \"300-399\"], expectedBody: ok, interval: 10s, timeout: 10s, healthyThreshold: 1, unhealthyThreshold: 1}}}",
+        "{healthChecks: {active: {path: \"/health?full=1\", method: POST, host: \"a.example:8080\", headers: {X-A: \"1\"}, expectedStatuses: [200, \"300-399\"], expectedBody: ok, interval: 10s, timeout: 10s, healthyThreshold: 1, unhealthyThreshold: 1}}}",
     ),
     ("Target", "{healthChecks: {active: {host: \"[::1]:80\"}}}"),
     ("Target", "{healthChecks: {active: {interval: 1s}}}"),

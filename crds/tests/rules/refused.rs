@@ -219,6 +219,11 @@ const REFUSED_OF_BOTH: &[(&str, &str, &str)] = &[
     ("{healthChecks: {active: {path: \"/a#b\"}}}", "healthChecks.active.path", "without #"),
     ("{healthChecks: {active: {method: get}}}", "healthChecks.active.method", "capital letters"),
     ("{healthChecks: {active: {method: CONNECT}}}", "healthChecks.active.method", "a tunnel"),
+    (
+        "{healthChecks: {active: {method: HEAD, expectedBody: ok}}}",
+        "healthChecks.active.expectedBody",
+        "an answer to HEAD has no body",
+    ),
     ("{healthChecks: {active: {host: \"http://a\"}}}", "healthChecks.active.host", "must be a host name"),
     ("{healthChecks: {active: {headers: {\"X Y\": a}}}}", "healthChecks.active.headers", "header names consist of"),
     ("{healthChecks: {active: {headers: {Host: a}}}}", "healthChecks.active.headers", "cannot be written: Connection"),

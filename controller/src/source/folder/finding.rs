@@ -67,9 +67,12 @@ impl Finding {
         }
     }
 
-    /// Whether it keeps something from being served.
+    /// Whether it keeps something from being in force as it is written.
     pub fn is_error(&self) -> bool {
-        self.severity == Severity::Error
+        match self.severity {
+            Severity::FieldRefused | Severity::Error => true,
+            Severity::Warning => false,
+        }
     }
 
     /// The finding as a report of several lines, the offending text underlined.
@@ -158,7 +161,7 @@ impl Serialize for Finding {
             end_line: line(end),
             end_column: column(end),
             severity: match self.severity {
-                Severity::Error => "error",
+                Severity::FieldRefused | Severity::Error => "error",
                 Severity::Warning => "warning",
             },
             object: self.object.as_deref(),
@@ -228,7 +231,7 @@ impl std::error::Error for Report<'_> {}
 impl Diagnostic for Report<'_> {
     fn severity(&self) -> Option<miette::Severity> {
         Some(match self.finding.severity {
-            Severity::Error => miette::Severity::Error,
+            Severity::FieldRefused | Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
         })
     }
