@@ -63,7 +63,7 @@ async fn ask(url: &Uri, any: bool) -> anyhow::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
     use crate::echo;
@@ -105,7 +105,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_asked_is_a_failure() {
-        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        // Bound, so that its port is nobody else's, and no listener.
+        let kept = TcpSocket::new_v4().unwrap();
+        kept.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let closed = kept.local_addr().unwrap();
         for (url, said) in [
             (format!("http://{closed}/"), format!("cannot connect to http://{closed}/: ")),
             (format!("https://{closed}/"), format!("https://{closed}/: write it with http:// in front")),

@@ -59,14 +59,14 @@ YAML
   launch etcd ${namespace_pid:+nsenter -t "$namespace_pid" --net} etcd --data-dir "$run/etcd" --unsafe-no-fsync \
     --listen-client-urls "$client" --advertise-client-urls "$client" --listen-peer-urls http://127.0.0.1:0 \
     --initial-advertise-peer-urls http://127.0.0.1:0 --initial-cluster default=http://127.0.0.1:0
-  wait_for etcd 30 etcd etcd_is_ready || return
+  wait_for etcd 120 etcd etcd_is_ready || return
   launch apiserver ${namespace_pid:+nsenter -t "$namespace_pid" --net} kube-apiserver --etcd-servers="$client" \
     --bind-address="$bind" --advertise-address="$address" --secure-port="$port" --endpoint-reconciler-type=$reconciler \
     --cert-dir="$run/certificates" --token-auth-file="$run/tokens.csv" --authorization-mode=Node,RBAC \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$run/accounts.pub" \
     --service-account-signing-key-file="$run/accounts.key" --service-cluster-ip-range="$service_net" --allow-privileged=true \
     --audit-policy-file="$run/audit.yaml" --audit-log-path="$run/audit.log" --kubelet-preferred-address-types=InternalIP
-  wait_for apiserver 60 "the API server's certificate" test -s "$run/certificates/apiserver.crt" || return
+  wait_for apiserver 120 "the API server's certificate" test -s "$run/certificates/apiserver.crt" || return
   cat >"$KUBECONFIG" <<YAML
 apiVersion: v1
 kind: Config
@@ -79,7 +79,7 @@ clusters:
     server: https://$address:$port
     certificate-authority-data: $(base64 -w0 "$run/certificates/apiserver.crt")
 YAML
-  wait_for apiserver 60 "the API server" kubectl get --raw /readyz
+  wait_for apiserver 300 "the API server" kubectl get --raw /readyz
 }
 
 compact() {

@@ -30,7 +30,11 @@ packages() { # COMMAND:PACKAGE...
     return 1
   fi
   # A fresh machine has no lists of packages, or old ones.
-  logged packages sh -c 'get="apt-get install -y --no-install-recommends $*"; $get || { apt-get update && $get; }' sh "${missing[@]}"
+  # shellcheck disable=SC2016 # the inner shell's variables
+  logged packages sh -c '
+    options="-o Acquire::Retries=5 -o DPkg::Lock::Timeout=300"
+    get="apt-get $options install -y --no-install-recommends $*"
+    $get || { apt-get $options update && $get; }' sh "${missing[@]}"
 }
 
 programs() { # STAMP MODULE PACKAGE...: builds Go programs of a module beside this file
@@ -41,9 +45,13 @@ programs() { # STAMP MODULE PACKAGE...: builds Go programs of a module beside th
   command -v go >/dev/null || { echo "there is no Go to build Kubernetes with" && return 1; }
   version=$(cd "$module" && go list -m -f '{{.Version}}' k8s.io/kubernetes 2>/dev/null || true)
   # kubectl and the kubelet compare versions, which only the build's flags tell them.
-  logged programs env -C "$module" CGO_ENABLED=0 go build -o "$bin/" \
+  logged programs again env -C "$module" CGO_ENABLED=0 go build -o "$bin/" \
     -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$version -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(cut -d. -f2 <<<"$version")" "$@" || return
   echo "$inputs" >"$stamp"
+}
+
+again() { # COMMAND...: three times in all, for downloads
+  "$@" || { sleep 5 && "$@"; } || { sleep 20 && "$@"; }
 }
 
 logged() { # NAME COMMAND...: keeps the output for the one who asks

@@ -40,7 +40,7 @@ up_namespace() {
   echo $! >"$run/namespace-outside.pid"
   disown
   exec {lock}>&-
-  wait_for namespace-outside 10 "the node's namespaces" test -f "$run/namespace.ready"
+  wait_for namespace-outside 60 "the node's namespaces" test -f "$run/namespace.ready"
   namespace_pid=$(pgrep -P "$(cat "$run/namespace-outside.pid")")
   echo "$namespace_pid" >"$run/namespace.pid"
   ip link add $interface type veth peer name eth0 netns "$namespace_pid"
@@ -54,7 +54,7 @@ up_namespace() {
 up_node() {
   node_configuration
   contained containerd containerd --config "$run/containerd.toml"
-  wait_for containerd 20 containerd in_node ctr version
+  wait_for containerd 120 containerd in_node ctr version
   python3 "$here/../../image/archive" --output "$run/pause.tar" --name localhost/pause:1 --entrypoint /pause "$bin/pause=/pause"
   load_images "$run/pause.tar"
   networked controller-manager kube-controller-manager --kubeconfig="$KUBECONFIG" --leader-elect=false --bind-address=127.0.0.1 \
@@ -66,9 +66,9 @@ up_node() {
   networked kube-proxy kube-proxy --kubeconfig="$KUBECONFIG" --hostname-override=rig --proxy-mode=iptables --cluster-cidr=$pod_net \
     --conntrack-max-per-core=0 --conntrack-tcp-timeout-established=0
   networked dns dns -conf "$run/Corefile"
-  wait_for kubelet 90 "the node" sh -c 'kubectl get node rig | grep -q " Ready"'
-  wait_for controller-manager 30 "the default service account" kubectl get serviceaccount default
-  wait_for dns 30 "the cluster's DNS" bash -c "exec 3<>/dev/tcp/$dns_ip/53"
+  wait_for kubelet 300 "the node" sh -c 'kubectl get node rig | grep -q " Ready"'
+  wait_for controller-manager 120 "the default service account" kubectl get serviceaccount default
+  wait_for dns 120 "the cluster's DNS" bash -c "exec 3<>/dev/tcp/$dns_ip/53"
 }
 
 networked() { # NAME COMMAND...

@@ -39,11 +39,12 @@ start_again() { # NAME
   running "$1" && return
   eval "launch $1 $(cat "$run/$1.command")"
   case $1 in
-    apiserver) wait_for apiserver 60 "the API server" kubectl get --raw /readyz ;;
-    etcd) wait_for etcd 30 etcd etcd_is_ready ;;
+    apiserver) wait_for apiserver 300 "the API server" kubectl get --raw /readyz ;;
+    etcd) wait_for etcd 120 etcd etcd_is_ready ;;
   esac
 }
 
+# The seconds are for a machine that does ten other things; whoever dies is given up at once.
 wait_for() { # NAME SECONDS WHAT COMMAND...: until the command succeeds, as long as the process NAME lives
   local name=$1 until=$((SECONDS + $2)) what=$3
   shift 3

@@ -8,8 +8,8 @@ use sluicegate_tests::load::{Load, Plan};
 use sluicegate_tests::relay::Relay;
 use sluicegate_tests::{Origin, until};
 
-/// A short lease, so that a test need not wait long for the next leader.
-const SHORT_LEASE: &str = "lease: {duration: 4s, renewDeadline: 3s, retryPeriod: 500ms}\n";
+/// A short lease, so that a test need not wait long for the next leader; long enough to be kept on a busy machine.
+const SHORT_LEASE: &str = "lease: {duration: 8s, renewDeadline: 6s, retryPeriod: 500ms}\n";
 
 fn rule(name: &str, origin: &Origin) -> String {
     format!(
@@ -139,8 +139,8 @@ fn a_clean_stop_hands_the_lease_on_at_once() {
     let stopped = Instant::now();
     assert!(first.program.ended().success());
     second.wait_until_it_leads();
-    // The lease's own duration is 15 seconds.
-    assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
+    // The lease's own duration is 15 seconds, of which at most two had passed.
+    assert!(stopped.elapsed() < Duration::from_secs(12), "{:?}", stopped.elapsed());
     traffic.end_without_failure("the fault");
 }
 

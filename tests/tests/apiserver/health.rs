@@ -44,7 +44,7 @@ spec:
   targets: [{{name: patient, priority: 1}}, {{name: other, priority: 2}}]
   healthChecks:
     active: {{path: /health, interval: 200ms, healthyThreshold: 1, unhealthyThreshold: 2}}
-  circuitBreaker: {{failureThreshold: 2, openDuration: 2s, halfOpen: {{probes: 1, successes: 1}}, successThreshold: 1}}
+  circuitBreaker: {{failureThreshold: 2, openDuration: 5s, halfOpen: {{probes: 1, successes: 1}}, successThreshold: 1}}
 ---
 apiVersion: sluicegate.dev/v1alpha1
 kind: Rule
@@ -84,7 +84,7 @@ fn an_upstream_whose_circuit_is_open_says_so_and_in_how_many_proxies() {
     controller.wait_until_it_leads();
     // All requests go to the Target that fails; the other is kept from them by the one breaker as well.
     let objects = objects(&patient.origin, &other)
-        .replace("openDuration: 2s", "scope: Upstream, openDuration: 1h")
+        .replace("openDuration: 5s", "scope: Upstream, openDuration: 1h")
         .replace("priority: 2", "priority: 1, weight: 0")
         .replace("name: patient, priority: 1", "name: patient, priority: 1, weight: 100");
     namespace.apply(&objects);

@@ -1,7 +1,5 @@
 //! Many proxies, slow proxies, and what an edit costs.
 
-use std::time::{Duration, Instant};
-
 use crate::installation::{Controlled, key, route};
 use crate::raw::{Answer, Raw, connector};
 
@@ -67,15 +65,10 @@ async fn a_hundred_proxies_get_each_edit_once() {
         watches.push((raw, watch));
     }
     assert_eq!(controller.fleet.proxies().len(), 100);
-    let mut slowest = Duration::ZERO;
     for round in 2..=5 {
-        let began = Instant::now();
         edit(&controller, round);
         for (_, watch) in &mut watches {
             assert_eq!(watch.batch().await, ["Modified Route team/r1".to_owned(), format!("Commit one.{round}")]);
         }
-        slowest = slowest.max(began.elapsed());
     }
-    // Far more than it needs even here, where all clients share the server's one thread without optimisation.
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
 }

@@ -106,7 +106,7 @@ async fn a_controller_that_falls_silent_is_left() {
     controller.listen(Duration::from_hours(1)).await;
     let relay = Relay::to(controller.address()).await;
     let mut settings = through(&relay, controller.settings("a"));
-    settings.silence = Duration::from_millis(100);
+    settings.silence = Duration::from_millis(500);
     let proxy = Following::start(settings);
     controller.publish(|published| drop(published.table.routes.insert(key("a"), route("/a"))));
     proxy.has("the table", |table| table.version == 1).await;

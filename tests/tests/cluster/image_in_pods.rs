@@ -22,8 +22,8 @@ spec:
         imagePullPolicy: IfNotPresent
         args: [echo, --listen, '0.0.0.0:9101']
         ports: [{containerPort: 9101}]
-        lifecycle: {preStop: {exec: {command: [sluicegate, sleep, 5s]}}}
-        readinessProbe: {exec: {command: [sluicegate, probe, 'http://127.0.0.1:9101/']}, periodSeconds: 1}
+        lifecycle: {preStop: {exec: {command: [sluicegate, sleep, 15s]}}}
+        readinessProbe: {exec: {command: [sluicegate, probe, 'http://127.0.0.1:9101/']}, periodSeconds: 1, timeoutSeconds: 10}
         securityContext:
           readOnlyRootFilesystem: true
           allowPrivilegeEscalation: false

@@ -95,15 +95,15 @@ fn until_the_weights_hold(gets: &Load, posts: &Load) {
 fn targets_that_are_killed_and_stopped_under_load_cost_callers_that_retry_nothing() {
     let mut echoes = WEIGHTS.map(|(name, _)| Echo::start(name));
     let gate = Setup::new(&manifests(&echoes)).configuration("accessLog: {sample: 0}").start();
-    let begun = Instant::now();
     let (gets, posts) = (Load::start(&plan(gate.listen, "GET")), Load::start(&plan(gate.listen, "POST")));
     until_the_weights_hold(&gets, &posts);
 
     let mut moments = Vec::new();
     for (which, signal) in [(0, "KILL"), (1, "TERM")] {
-        moments.push(Instant::now());
+        let before = Instant::now();
         echoes[which].program.signal(signal);
         echoes[which].program.ended();
+        moments.push((before, Instant::now()));
         // Long enough for the others to have all of it, and for ejections to come and go.
         gets.more(1_500);
         let since = Instant::now();
@@ -115,8 +115,6 @@ fn targets_that_are_killed_and_stopped_under_load_cost_callers_that_retry_nothin
     }
 
     let (gets, posts) = (gets.end(), posts.end());
-    let (made, meant) = (gets.len() + posts.len(), RATE as usize * usize::try_from(begun.elapsed().as_secs()).unwrap());
-    assert!(made > meant / 2, "only {made} requests instead of {meant}: the machine is too busy for this test");
     let failed: Vec<&Asked> = gets.iter().filter(|asked| !asked.is_ok()).collect();
     assert!(failed.is_empty(), "{} of {} GETs failed: {:?}", failed.len(), gets.len(), failed[0]);
 
@@ -126,7 +124,7 @@ fn targets_that_are_killed_and_stopped_under_load_cost_callers_that_retry_nothin
     for asked in failed {
         let reply = asked.answer.as_ref().expect("an answer of the proxy's own");
         assert_eq!((reply.status, reply.reason.as_deref()), (502, Some("upstream-reset")), "{asked:?}");
-        let near = |moment: &&Instant| asked.at < **moment + SECOND && asked.at + asked.took + SECOND > **moment;
-        assert!(moments.iter().any(|moment| near(&moment)), "long after: {asked:?}");
+        let near = |(before, after): &(Instant, Instant)| asked.at < *after + SECOND && asked.at + asked.took > *before;
+        assert!(moments.iter().any(near), "long after: {asked:?}");
     }
 }

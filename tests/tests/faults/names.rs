@@ -7,6 +7,7 @@ use sluicegate_tests::client::get;
 use sluicegate_tests::manifests::{object, prefix, target, upstream};
 use sluicegate_tests::{Fault, Faulty, Gate, Message, NameServer, Says, Setup, until};
 
+use crate::checked::UNFAILING;
 use crate::each_fault::SLACK;
 use crate::ejected::is;
 
@@ -92,7 +93,8 @@ fn a_checked_target_whose_name_goes_leaves_and_returns_with_another_address() {
     let server = NameServer::start(NAME, at(&[Places::OLD], 1));
     let checks = "healthChecks: {active: {interval: 200ms, timeout: 200ms, unhealthyThreshold: 2}}\nconnections: {keepAlive: false}";
     let pool = upstream("pool", &["named", "steady"], checks);
-    let manifests = [places.target(), target("steady", steady.port(), ""), pool, prefix("/", "pool")].concat();
+    let steadily = target("steady", steady.port(), UNFAILING);
+    let manifests = [places.target(), steadily, pool, prefix("/", "pool")].concat();
     let gate = Setup::new(&manifests).name_server(&server).start();
     let healthy = |what: &str| until(what, || is(&gate, "named", "Healthy", None).then_some(()));
     healthy("both were checked");

@@ -41,7 +41,7 @@ fn an_attempt_waits_for_its_connection_no_longer_than_it_may_take() {
             &["silent", "steady, priority: 2"],
             "connections: {connectTimeout: 60s}\nhealthChecks: {passive: {threshold: 2}}",
         ),
-        rule("all", "upstream: pool\ntimeouts: {perTry: 200ms}"),
+        rule("all", "upstream: pool\ntimeouts: {perTry: 1s}"),
     ]
     .concat();
     let gate = Gate::start(&manifests);

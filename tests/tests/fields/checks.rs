@@ -1,7 +1,7 @@
 //! `healthChecks.active` of Upstreams and of Targets.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -133,12 +133,12 @@ fn a_grpc_check_asks_for_its_service() {
 fn checks_follow_each_other_at_the_interval() {
     for place in PLACES {
         let (one, other) = (Origin::text("one"), Origin::text("other"));
-        let _gate = checked(place, "{interval: 200ms}", &one, &other);
         let start = Instant::now();
-        one.until_requests(6);
+        let _gate = checked(place, "{interval: 200ms}", &one, &other);
         // The default is fifteen seconds. Each may be shortened by a random part, but not to nothing.
+        one.until_requests(6);
         let took = start.elapsed();
-        assert!((Duration::from_millis(250)..Duration::from_secs(10)).contains(&took), "{place}: {took:?}");
+        assert!(took >= Duration::from_millis(250), "{place}: {took:?}");
     }
 }
 
@@ -168,21 +168,23 @@ fn a_check_that_takes_too_long_has_failed() {
 fn thresholds_count_successes_and_failures_in_a_row() {
     const MANY: usize = 8;
     for place in PLACES {
-        // Good, then bad for so long that it is known to be unhealthy, then good again.
-        const BAD: std::ops::Range<usize> = 2..30;
-        let (one, checks) =
-            named("one", |number| if BAD.contains(&number) { answer("500 Internal Server Error", "") } else { ok("") });
+        let bad = Arc::new(AtomicBool::new(false));
+        let is_bad = Arc::clone(&bad);
+        let health =
+            move || if is_bad.load(Ordering::SeqCst) { answer("500 Internal Server Error", "") } else { ok("") };
+        let (one, checks) = named("one", move |_| health());
         let (other, _) = named("other", |_| ok(""));
         let check = format!("{{path: /health, interval: 100ms, healthyThreshold: {MANY}, unhealthyThreshold: {MANY}}}");
         let gate = checked(place, &check, &one, &other);
-        let count = || checks.load(Ordering::SeqCst);
         until_served_by(&gate, "one");
-        until_served_by(&gate, "other");
-        let failures = count() - (BAD.start - 1);
-        assert!((MANY..BAD.end).contains(&failures), "{place}: unhealthy after {failures} failures");
-        until_served_by(&gate, "one");
-        let successes = count() - (BAD.end - 1);
-        assert!(successes >= MANY, "{place}: healthy after {successes} successes");
+        for (now_bad, served_by) in [(true, "other"), (false, "one")] {
+            let before = checks.load(Ordering::SeqCst);
+            bad.store(now_bad, Ordering::SeqCst);
+            until_served_by(&gate, served_by);
+            let after = checks.load(Ordering::SeqCst) - before;
+            // One that was counted before may have been answered in the new way.
+            assert!(after + 1 >= MANY, "{place}: {served_by} serves after {after} checks");
+        }
     }
 }
 

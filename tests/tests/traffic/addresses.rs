@@ -12,6 +12,7 @@ use sluicegate_proxy::receive::Current;
 use sluicegate_proxy::serve::DataPlane;
 use sluicegate_tests::certificates::Certificates;
 use sluicegate_tests::client::get;
+use sluicegate_tests::ports::Port;
 use sluicegate_tests::{Client, Origin, until};
 use tokio::runtime::Runtime;
 
@@ -109,10 +110,9 @@ fn a_targets_addresses_share_its_weight_and_nobody_asks_for_its_name() {
 #[test]
 fn an_address_that_takes_no_connection_is_passed_over() {
     let alive = Origin::text("alive");
-    // Nobody listens at a port that was just given back.
-    let dead = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let dead = Port::free();
     let plane = Plane::start();
-    plane.table(&service(), &[100], &[&[alive.address(), dead]]);
+    plane.table(&service(), &[100], &[&[alive.address(), dead.address()]]);
     assert_eq!(counts(&mut plane.client(), 20), expected(&[("alive", 20)]));
 }
 

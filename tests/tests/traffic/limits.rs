@@ -1,7 +1,7 @@
 //! Limits of size and time, and what a client is told when it meets one.
 
 use sluicegate_tests::client::{get, post};
-use sluicegate_tests::manifests::all_to;
+use sluicegate_tests::manifests::{all_to, rule};
 use sluicegate_tests::{Client, Gate, Message, Origin, Setup, until};
 
 fn limited(limits: &str) -> (Origin, Gate) {
@@ -113,7 +113,7 @@ fn an_http2_client_whose_window_stays_closed_is_cut() {
 
 #[test]
 fn an_idle_connection_has_a_longer_limit_of_its_own() {
-    let (_origin, gate) = limited("{headerTimeout: 200ms, idleTimeout: 1500ms}");
+    let (_origin, gate) = limited("{headerTimeout: 200ms}");
     let mut client = gate.client();
     assert_eq!(client.get("/").status(), 200);
     // Two rounds of the header limit on another connection pass meanwhile.
@@ -121,12 +121,16 @@ fn an_idle_connection_has_a_longer_limit_of_its_own() {
         assert_eq!(gate.client().ask("GET /").status(), 408);
     }
     assert_eq!(client.get("/").status(), 200, "idle is not a head that does not come");
+
+    let (_origin, gate) = limited("{headerTimeout: 10m, idleTimeout: 200ms}");
+    let mut client = gate.client();
+    assert_eq!(client.get("/").status(), 200);
     client.ends();
 }
 
 #[test]
 fn slow_clients_hold_up_no_one_else() {
-    let (_origin, gate) = limited("{headerTimeout: 5s}");
+    let (_origin, gate) = limited("{headerTimeout: 10m}");
     let slow: Vec<Client> = (0..200)
         .map(|_| {
             let mut client = gate.client();
@@ -158,7 +162,11 @@ fn a_target_that_does_not_answer_in_time_gets_504() {
             wire.send(sluicegate_tests::origin::ok("quick"))
         }
     });
-    let gate = Gate::start(&all_to(origin.port(), "timeouts: {request: 300ms}"));
+    let limited = format!(
+        "matches: [{{path: {{value: /never}}}}]\ntargets: [{{url: 'http://127.0.0.1:{}'}}]\ntimeouts: {{request: 300ms}}",
+        origin.port()
+    );
+    let gate = Gate::start(&(all_to(origin.port(), "") + &rule("limited", &limited)));
     let mut client = gate.client();
     refused(&client.get("/never"), 504, "upstream-timeout");
     until("the request is taken back from the target", || (origin.open_connections() == 0).then_some(()));

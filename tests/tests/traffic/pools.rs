@@ -109,15 +109,10 @@ fn beyond_max_and_max_pending_a_request_is_refused_at_once() {
     origin.until_requests(1);
     let mut waiting = gate.client();
     waiting.send(get("/waiting"));
-    until("the second request waits for the connection", || {
-        let refused = gate.get("/refused");
-        if refused.status() == 200 {
-            return None;
-        }
-        assert_eq!((refused.status(), refused.reason().as_deref()), (503, Some("overloaded")));
-        assert!(refused.field("retry-after").is_some());
-        Some(())
-    });
+    until("the second request waits for the connection", || (connections(&gate, "pending") == 1).then_some(()));
+    let refused = gate.get("/refused");
+    assert_eq!((refused.status(), refused.reason().as_deref()), (503, Some("overloaded")));
+    assert!(refused.field("retry-after").is_some());
     hold.wait();
     assert_eq!(first.answer().text(), "/held");
     assert_eq!(waiting.answer().text(), "/waiting");

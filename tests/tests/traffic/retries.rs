@@ -223,7 +223,7 @@ fn what_was_never_sent_goes_to_another_target_whatever_it_is() {
 #[test]
 fn a_target_that_is_not_there_yet_is_waited_for() {
     let port = Port::free();
-    let gate = setup(&[port.address().port()], "{attempts: 10, backoff: {type: Linear, interval: 100ms}}", "").start();
+    let gate = setup(&[port.address().port()], "{attempts: 10, backoff: {type: Linear, interval: 1s}}", "").start();
     let mut client = gate.client();
     client.send(post("/", "x"));
     let series = "gateway_upstream_attempts_total{upstream=\"default/pool\",outcome=\"not-connected\"}";
@@ -242,7 +242,7 @@ fn a_target_that_is_not_there_yet_is_waited_for() {
 #[test]
 fn an_attempt_that_takes_too_long_is_given_up_for_another() {
     let (slow, good) = (silent(), Origin::text("good"));
-    let gate = gate(&[&slow, &good], &format!("{{{AT_ONCE}}}"), "timeouts: {perTry: 100ms, request: 20s}");
+    let gate = gate(&[&slow, &good], &format!("{{{AT_ONCE}}}"), "timeouts: {perTry: 1s, request: 20s}");
     for _ in 0..2 {
         assert_eq!(gate.get("/").text(), "good");
     }
@@ -254,13 +254,13 @@ fn an_attempt_that_takes_too_long_is_given_up_for_another() {
 #[test]
 fn the_whole_time_limit_runs_over_all_attempts() {
     let slow = silent();
-    let more = "timeouts: {perTry: 200ms, request: 700ms}";
+    let more = "timeouts: {perTry: 500ms, request: 1800ms}";
     let gate = gate(&[&slow], &format!("{{attempts: 10, {AT_ONCE}}}"), more);
     let start = Instant::now();
     assert_eq!(gate.get("/").reason().as_deref(), Some("upstream-timeout"));
-    let took = start.elapsed();
-    assert!(took >= Duration::from_millis(400) && took < Duration::from_secs(5), "{took:?}");
-    assert!((2..=4).contains(&slow.requests().len()), "{}", slow.requests().len());
+    assert!(start.elapsed() >= Duration::from_millis(1800), "{:?}", start.elapsed());
+    // No more than fit into it; how many did is for the machine to say.
+    assert!((1..=4).contains(&slow.requests().len()), "{}", slow.requests().len());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sluicegate_table::watch::{EndpointState, UnhealthyReason};
 use sluicegate_table::{ObjectKey, Table};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -238,9 +238,11 @@ async fn pools_that_check_alike_share_a_check_and_others_have_their_own() {
 #[tokio::test]
 async fn what_one_way_tells_says_nothing_about_another() {
     let server = Server::start().await;
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound, so that its port is nobody else's, and no listener.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let mut through = pool(&["one"], &active("/h"));
-    through["egressProxy"] = json!({ "host": "127.0.0.1", "port": nobody.port() });
+    through["egressProxy"] = json!({ "host": "127.0.0.1", "port": nobody.local_addr().unwrap().port() });
     let pools = [("direct", pool(&["one"], &active("/h"))), ("through", through)];
     let running = Running::start(table(&[("one", server.target())], &pools));
     running.until_unwell(&[("one", UnhealthyReason::FailedChecks)]).await;

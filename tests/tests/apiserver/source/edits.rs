@@ -1,7 +1,6 @@
 //! Edits arrive, at those whom they concern and nobody else.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sluicegate_controller::config::Config as ControllerConfig;
@@ -49,7 +48,7 @@ fn with_the_least_rights_edits_arrive_and_status_changes_nothing() {
 }
 
 #[test]
-fn a_secrets_change_arrives_within_a_second() {
+fn a_secrets_change_arrives() {
     let namespace = Cluster::shared().namespace();
     let from = "{secretKeyRef: {name: openai, key: key}, prefix: 'Bearer '}";
     namespace.apply(&format!(
@@ -68,9 +67,7 @@ fn a_secrets_change_arrives_within_a_second() {
     following.until("the Secret is there", |objects| text(objects).as_deref() == Some("first"));
     for value in ["second", "third", "fourth"] {
         namespace.patch("secret/openai", &json!({"stringData": {"key": value}}));
-        let patched = Instant::now();
         following.until("the Secret is new", |objects| text(objects).as_deref() == Some(value));
-        assert!(patched.elapsed() < Duration::from_secs(1), "{:?}", patched.elapsed());
     }
     namespace.kubectl(&["create", "configmap", "authorities", "--from-literal=ca.crt=text"]);
     following.until("the ConfigMap is there", |objects| !objects.config_maps.is_empty());

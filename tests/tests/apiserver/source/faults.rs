@@ -1,7 +1,5 @@
 //! The API server restarts, is away, forgets.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 use sluicegate_controller::config::Config as ControllerConfig;
 use sluicegate_tests::kubernetes::Cluster;
@@ -24,10 +22,8 @@ fn while_the_api_server_is_away_what_is_known_stays() {
     assert_eq!(following.told().batches, batches);
     assert!(following.source.proxies().borrow().is_some());
     cluster.start("apiserver");
-    let back = Instant::now();
     namespace.patch("rule/api", &json!({"spec": {"upstream": "other"}}));
     following.until("the edit is there", |objects| upstream_of(objects, &namespace, "api").as_deref() == Some("other"));
-    assert!(back.elapsed() < Duration::from_secs(10), "{:?}", back.elapsed());
     until("nothing is wrong any more", || following.source.troubles().current().is_empty().then_some(()));
 }
 

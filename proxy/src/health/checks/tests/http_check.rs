@@ -135,7 +135,7 @@ async fn an_answer_that_does_not_come_in_time_is_a_failure() {
 
 #[tokio::test]
 async fn a_refused_connection_is_a_failure() {
-    let address = nobody().await;
+    let (_kept, address) = nobody();
     for probe in [http(&json!({})), json!("TCP"), json!({ "GRPC": { "service": "" } })] {
         assert_eq!(once(subject(address, "HTTP", probe)).await.0, CheckResult::NotConnected);
     }
@@ -143,11 +143,9 @@ async fn a_refused_connection_is_a_failure() {
 
 #[tokio::test]
 async fn a_tcp_check_asks_for_a_connection_alone() {
-    let (listener, address) = listen().await;
+    let (_listener, address) = listen().await;
     // Nobody accepts: that the system takes the connection is what is asked.
     assert_eq!(once(subject(address, "HTTPS", json!("TCP"))).await.0, CheckResult::Passed);
-    drop(listener);
-    assert_eq!(once(subject(address, "HTTPS", json!("TCP"))).await.0, CheckResult::NotConnected);
 }
 
 #[tokio::test]

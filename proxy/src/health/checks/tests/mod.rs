@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sluicegate_table::{ActiveCheck, ObjectKey, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 
 use super::failure::{CheckFailure, CheckResult};
@@ -71,9 +71,12 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// An address where nobody listens.
-async fn nobody() -> SocketAddr {
-    listen().await.1
+/// An address where nobody listens, as long as the socket is there: it keeps the port from all others.
+fn nobody() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 /// A server that speaks HTTP/1.1 by hand.
