@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
+use bytes::Bytes;
 use http::Request;
 use sluicegate_tests::client::{get, post};
 use sluicegate_tests::http2::Http2Client;
@@ -94,6 +95,20 @@ fn answers_without_a_body_have_none() {
     let unchanged = client.get("/304");
     assert_eq!((unchanged.status(), unchanged.field("etag").as_deref()), (304, Some("\"a\"")));
     assert_eq!(client.get("/").text(), "body", "and the connection is still in step");
+}
+
+#[test]
+fn a_204_has_no_length() {
+    let origin = Origin::start(|_| "HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n");
+    let gate = Gate::start(&all_to(origin.port(), ""));
+    let mut client = gate.client();
+    for method in ["HEAD", "GET", "DELETE"] {
+        let answer = client.ask(format!("{method} / HTTP/1.1\r\nhost: test\r\n\r\n"));
+        assert_eq!((answer.status(), answer.fields("content-length")), (204, vec![]), "{method}");
+        let request = Request::builder().method(method).uri("http://test/").body(Bytes::new()).unwrap();
+        let answer = Http2Client::connect(gate.listen).ask(request).unwrap();
+        assert!(answer.field("content-length").is_none(), "{method}");
+    }
 }
 
 #[test]

@@ -82,6 +82,31 @@ fn a_head_that_comes_a_byte_at_a_time_gets_408_all_the_same() {
 }
 
 #[test]
+fn half_a_head_behind_a_pipelined_request_gets_408() {
+    let (_origin, gate) = limited("{headerTimeout: 300ms}");
+    let chunked = "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
+    for whole in [get("/"), post("/", "body"), chunked.to_owned()] {
+        let mut client = gate.client();
+        client.send(whole.repeat(3) + "GET / HTTP/1.1\r\nhost: te");
+        for _ in 0..3 {
+            assert_eq!(client.answer().status(), 200);
+        }
+        refused(&client.answer(), 408, "header-timeout");
+        client.ends();
+    }
+}
+
+#[test]
+fn an_empty_line_behind_a_request_is_no_head() {
+    let (_origin, gate) = limited("{headerTimeout: 300ms}");
+    let mut client = gate.client();
+    assert_eq!(client.ask(post("/", "body") + "\r\n").status(), 200);
+    // The header limit passes on another connection meanwhile.
+    assert_eq!(gate.client().ask("GET /").status(), 408);
+    assert_eq!(client.get("/").status(), 200);
+}
+
+#[test]
 fn a_connection_that_says_nothing_is_closed_without_an_answer() {
     let (_origin, gate) = limited("{headerTimeout: 300ms, idleTimeout: 300ms}");
     gate.client().ends();

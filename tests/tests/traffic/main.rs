@@ -8,6 +8,7 @@ mod balancing;
 mod bodies;
 mod connections;
 mod draining;
+mod early;
 mod egress;
 mod failover;
 mod fallback;

@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt;
 
+use super::early;
 use super::io::{ClientIo, ClientStream};
 use super::state::{ConnectionState, Verdict};
 use crate::forward::exchange;
@@ -67,7 +68,7 @@ impl ClientConnection {
         let this = Rc::clone(&self);
         let state = Arc::clone(&self.state);
         let limit = self.worker.settings().limits.request_headers;
-        let service = service_fn(move |request| exchange::serve(Rc::clone(&self), request));
+        let service = service_fn(move |request| early::serve(&self, request));
         let connection = http1::Builder::new()
             .half_close(false)
             .max_buf_size(limit.max(MIN_BUFFER))

@@ -1,6 +1,7 @@
 //! A client's byte stream, which notes what the connection waits for and answers where hyper cannot.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,7 +10,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use super::framing::LengthLook;
+use super::framing::Framing;
 use super::state::{ConnectionState, Phase, Verdict};
 use crate::answer::{Reason, raw_http1};
 use crate::forward::late_writes::LateTcp;
@@ -23,12 +24,16 @@ pub(super) struct ClientIo {
     ahead: Bytes,
     /// An answer of ours instead of hyper's bare one, or of none; interim answers of targets.
     own: Bytes,
-    /// How far the head that is coming has been looked through.
-    look: LengthLook,
+    /// Where in HTTP/1 the bytes are that were read.
+    framing: Framing,
     /// HTTP/2 is framed by h2, whose bytes mean nothing here.
     http1: bool,
     /// All that was written has gone out, and no exchange was under way then: what is written next begins an answer.
     between: bool,
+    /// The client has ended its sending side.
+    ended: bool,
+    /// Our sending side is closed, and what comes is thrown away.
+    lingers: bool,
 }
 
 /// Plain or in TLS.
@@ -40,11 +45,20 @@ pub(super) enum ClientStream {
 
 impl ClientIo {
     pub(super) fn new(stream: ClientStream, state: &Arc<ConnectionState>, ahead: Bytes, http1: bool) -> Self {
-        let mut look = LengthLook::new();
-        if http1 && !ahead.is_empty() {
-            state.head_bytes(look.finds(&ahead));
-        }
-        Self { stream, state: Arc::clone(state), ahead, own: Bytes::new(), look, http1, between: true }
+        let mut this = Self {
+            stream,
+            state: Arc::clone(state),
+            ahead: Bytes::new(),
+            own: Bytes::new(),
+            framing: Framing::new(),
+            http1,
+            between: true,
+            ended: false,
+            lingers: false,
+        };
+        this.note_read(&ahead);
+        this.ahead = ahead;
+        this
     }
 
     /// Writes what is left of our own answer, and what was interjected.
@@ -77,22 +91,48 @@ impl ClientIo {
         if self.state.any_bytes() && self.own.is_empty() {
             self.refuse(Reason::HeaderTimeout);
         }
-        let written = self.poll_own(cx);
+        ready!(self.poll_end(cx))?;
         self.state.decide(Verdict::Close);
-        ready!(written)?;
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
+    /// Closes our side, and waits for the client's end where it may still be sending.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.lingers {
+            ready!(self.poll_own(cx))?;
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            let owed = self.state.refused().is_some() || self.state.may_be_owed();
+            if !self.http1 || self.ended || !owed {
+                return Poll::Ready(Ok(()));
+            }
+            self.lingers = true;
+            self.state.linger();
+        }
+        self.poll_discard(cx)
+    }
+
+    /// Throws away what comes, up to the client's end.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut piece = [const { MaybeUninit::uninit() }; 4096];
+        loop {
+            let mut buf = ReadBuf::uninit(&mut piece);
+            // Past TLS: its records need not be understood any more.
+            match ready!(Pin::new(self.stream.tcp()).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => self.state.lingers_on(),
+                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
     fn note_read(&mut self, bytes: &[u8]) {
-        if !self.http1 {
+        if !self.http1 || bytes.is_empty() || self.state.is_handed_over() {
             return;
         }
-        match self.state.phase() {
-            Phase::Busy => return,
-            Phase::Idle => self.look = LengthLook::new(),
-            Phase::Head => {}
+        if self.state.phase() == Phase::Idle {
+            self.framing.found();
         }
-        self.state.head_bytes(self.look.finds(bytes));
+        self.framing.look(bytes);
+        self.state.came(&self.framing);
     }
 
     fn note_write<T>(&self, result: &Poll<io::Result<T>>) {
@@ -129,8 +169,9 @@ impl AsyncRead for ClientIo {
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
-        if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
-            this.note_read(bytes);
+        match buf.filled().get(before..) {
+            Some(bytes) if !bytes.is_empty() => this.note_read(bytes),
+            _ => this.ended = true,
         }
         Poll::Ready(Ok(()))
     }
@@ -183,8 +224,17 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_own(cx))?;
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.poll_end(cx)
+    }
+}
+
+impl ClientStream {
+    /// The connection beneath TLS.
+    fn tcp(&mut self) -> &mut LateTcp {
+        match self {
+            Self::Plain(io) => io,
+            Self::Tls(io) => io.get_mut().0,
+        }
     }
 }
 

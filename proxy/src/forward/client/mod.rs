@@ -5,6 +5,7 @@
 
 mod accept;
 mod connection;
+mod early;
 mod framing;
 mod io;
 mod state;

@@ -8,6 +8,8 @@
 //!   closed            408, closed              closed
 //! ```
 //!
+//! Before a connection is closed whose client may still be sending, it lingers: see [`Phase::Lingering`].
+//!
 //! The connection only notes changes; what is made of them, and when, is the sweep's.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
@@ -16,6 +18,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
+use super::framing::{Framing, Place};
 use crate::answer::Reason;
 
 /// What a connection waits for.
@@ -27,6 +30,10 @@ pub(crate) enum Phase {
     Head,
     /// An exchange's end.
     Busy,
+    /// The client's end of the connection, all of ours being said. What comes is thrown away: closing over bytes that
+    /// nobody has read resets the connection, and a reset may take from the client the answer that it has not read yet
+    /// (RFC 9112, 9.6).
+    Lingering,
 }
 
 /// What the sweep decided about a connection.
@@ -58,7 +65,15 @@ pub(crate) struct ConnectionState {
     /// Grows with every piece of an answer that an HTTP/2 client's window had room for.
     taken: AtomicU32,
     any_bytes: AtomicBool,
-    saw_content_length: AtomicBool,
+    /// What the client's bytes of HTTP/1 stop in.
+    place: AtomicU8,
+    /// How many heads have come, and how many exchanges have begun.
+    heads: AtomicU32,
+    exchanges: AtomicU32,
+    /// The number of the head with two framings; 0: none has.
+    two_framings: AtomicU32,
+    /// The connection was handed over: its bytes are no HTTP.
+    handed_over: AtomicBool,
     waker: OnceLock<Waker>,
     /// Why a head was refused without an exchange.
     refused: OnceLock<Reason>,
@@ -113,7 +128,8 @@ impl ConnectionState {
         match word & 3 {
             0 => Phase::Idle,
             1 => Phase::Head,
-            _ => Phase::Busy,
+            2 => Phase::Busy,
+            _ => Phase::Lingering,
         }
     }
 
@@ -122,25 +138,68 @@ impl ConnectionState {
             Phase::Idle => 0,
             Phase::Head => 1,
             Phase::Busy => 2,
+            Phase::Lingering => 3,
         };
         let word = self.phase.load(Ordering::Relaxed);
         self.phase.store((word & !3).wrapping_add(4) | low, Ordering::Relaxed);
     }
 
-    /// Bytes came while no exchange was under way.
-    pub(crate) fn head_bytes(&self, has_content_length: bool) {
-        if self.phase() == Phase::Idle {
-            self.enter(Phase::Head);
+    /// Bytes of HTTP/1 came, and this is what they amount to.
+    pub(super) fn came(&self, framing: &Framing) {
+        let place = framing.place();
+        self.place.store(place as u8, Ordering::Relaxed);
+        self.heads.store(framing.heads(), Ordering::Relaxed);
+        if let Some(number) = framing.two_framings() {
+            self.two_framings.store(number, Ordering::Relaxed);
         }
-        if has_content_length {
-            self.saw_content_length.store(true, Ordering::Relaxed);
+        if place != Place::Between {
+            self.any_bytes.store(true, Ordering::Relaxed);
         }
-        self.any_bytes.store(true, Ordering::Relaxed);
+        match (self.phase(), place) {
+            (Phase::Idle, Place::Head) => self.enter(Phase::Head),
+            // What is left of a body whose answer has been sent: the client is not idle, and owes no head.
+            (Phase::Idle, Place::Body) => self.enter(Phase::Idle),
+            _ => {}
+        }
     }
 
-    /// Whether the bytes of the last head had a `Content-Length` line, even where the parser dropped it.
-    pub(crate) fn saw_content_length(&self) -> bool {
-        self.saw_content_length.load(Ordering::Relaxed)
+    /// Whether the request of the exchange that began last declares both a length and a transfer coding, of which the
+    /// parser has dropped the one.
+    pub(crate) fn has_two_framings(&self) -> bool {
+        let number = self.two_framings.load(Ordering::Relaxed);
+        number != 0 && number == self.exchanges.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client has more to send of the request of the exchange that began last.
+    pub(super) fn sends_on(&self) -> bool {
+        self.place.load(Ordering::Relaxed) == Place::Body as u8 && self.behind() == 0
+    }
+
+    /// How many heads have come behind that of the exchange that began last.
+    fn behind(&self) -> u32 {
+        self.heads.load(Ordering::Relaxed).wrapping_sub(self.exchanges.load(Ordering::Relaxed))
+    }
+
+    /// Whether the client may have sent what nobody has read: the rest of a request, or requests that get no answer.
+    pub(super) fn may_be_owed(&self) -> bool {
+        !self.is_handed_over() && (self.place.load(Ordering::Relaxed) != Place::Between as u8 || self.behind() != 0)
+    }
+
+    /// Whether the connection's bytes are no HTTP any more.
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Relaxed)
+    }
+
+    /// All is said and the sending side closed: what the client still sends is thrown away.
+    pub(super) fn linger(&self) {
+        self.write_blocked(true);
+        self.enter(Phase::Lingering);
+    }
+
+    /// The client sent something while the connection lingers.
+    pub(super) fn lingers_on(&self) {
+        self.write_progress();
+        self.write_blocked(true);
     }
 
     /// A head is refused without an exchange, and with it whatever is behind it.
@@ -227,6 +286,7 @@ impl ConnectionState {
     pub(crate) fn begin_exchange(&self) {
         let streams = self.streams.load(Ordering::Relaxed);
         self.streams.store(streams + 1, Ordering::Relaxed);
+        self.exchanges.store(self.exchanges.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         if streams == 0 {
             self.enter(Phase::Busy);
         }
@@ -237,9 +297,9 @@ impl ConnectionState {
         let streams = self.streams.load(Ordering::Relaxed).saturating_sub(1);
         self.streams.store(streams, Ordering::Relaxed);
         if streams == 0 {
-            // The next head may be in hyper's buffer already: what was seen of this one says nothing about that.
-            self.saw_content_length.store(false, Ordering::Relaxed);
-            self.enter(Phase::Idle);
+            // Half of the next head may be in hyper's buffer already.
+            let in_head = self.place.load(Ordering::Relaxed) == Place::Head as u8;
+            self.enter(if in_head { Phase::Head } else { Phase::Idle });
         }
     }
 
@@ -249,12 +309,13 @@ impl ConnectionState {
     }
 }
 
-/// Marks an exchange as under way until it is dropped at the end of the answer's body.
+/// Marks a connection as busy that was handed over to another protocol, until it is dropped at the end of that.
 #[derive(Debug)]
 pub(crate) struct Busy(Arc<ConnectionState>);
 
 impl Busy {
     pub(crate) fn begin(state: &Arc<ConnectionState>) -> Self {
+        state.handed_over.store(true, Ordering::Relaxed);
         state.begin_exchange();
         Self(Arc::clone(state))
     }

@@ -11,6 +11,11 @@ use slab::Slab;
 use super::state::{ConnectionState, Phase, Verdict};
 use crate::forward::clock::Millis;
 
+/// How long a connection whose answer is given waits for its client's end, all in all and while nothing comes. What
+/// nginx takes for the same (`lingering_time`, `lingering_timeout`).
+const LINGER: Duration = Duration::from_secs(30);
+const LINGER_IN_SILENCE: Duration = Duration::from_secs(5);
+
 /// How long a connection may stand still.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
@@ -92,18 +97,21 @@ impl Watched {
             (self.taken, self.taken_since) = (taken, now);
         }
         let over = |since: Millis, limit: Duration| now.saturating_sub(since) >= millis(limit);
-        if write & 1 == 1 && over(self.write_since, patience.idle) {
+        let phase = ConnectionState::phase_of(phase);
+        let still = if phase == Phase::Lingering { LINGER_IN_SILENCE } else { patience.idle };
+        if write & 1 == 1 && over(self.write_since, still) {
             self.state.decide(Verdict::Close);
         }
         if taken.is_some() && over(self.taken_since, patience.idle) {
             self.state.decide(Verdict::Close);
         }
-        match ConnectionState::phase_of(phase) {
+        match phase {
             Phase::Head if over(self.phase_since, patience.header) => self.state.decide(Verdict::HeaderTimeout),
             // One idle time to close in good order, another one before it is cut.
             Phase::Idle if over(self.phase_since, patience.idle * 2) => self.state.decide(Verdict::Close),
             Phase::Idle if over(self.phase_since, patience.idle) => self.state.decide(Verdict::Graceful),
-            Phase::Idle | Phase::Head | Phase::Busy => {}
+            Phase::Lingering if over(self.phase_since, LINGER) => self.state.decide(Verdict::Close),
+            Phase::Idle | Phase::Head | Phase::Busy | Phase::Lingering => {}
         }
     }
 }
@@ -183,6 +191,27 @@ mod tests {
         sweeper.sweep(960_000, PATIENCE);
         assert_eq!(state.verdict(), Verdict::Close);
         drop(streams);
+    }
+
+    #[test]
+    fn a_connection_lingers_for_as_long_as_something_comes_but_not_for_ever() {
+        let (mut sweeper, state) = watched();
+        state.linger();
+        sweeper.sweep(0, PATIENCE);
+        sweeper.sweep(4_950, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::None);
+        sweeper.sweep(5_000, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::Close);
+        let (mut sweeper, state) = watched();
+        state.linger();
+        for second in 0..30 {
+            state.lingers_on();
+            sweeper.sweep(second * 1_000, PATIENCE);
+            assert_eq!(state.verdict(), Verdict::None);
+        }
+        state.lingers_on();
+        sweeper.sweep(30_000, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::Close);
     }
 
     #[test]

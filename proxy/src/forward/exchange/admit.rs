@@ -50,7 +50,7 @@ pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &Incomin
     }
     let content_length = body.size_hint().exact();
     let streamed = content_length.is_none();
-    if streamed && parts.version == Version::HTTP_11 && client.state.saw_content_length() {
+    if streamed && parts.version == Version::HTTP_11 && client.state.has_two_framings() {
         return Err(Reason::AmbiguousFraming.into());
     }
     let head = strip_request(&mut parts.headers, parts.version).map_err(|refused| Refusal::from(refused.reason()))?;

@@ -171,11 +171,15 @@ pub fn strip_request(headers: &mut HeaderMap, version: Version) -> Result<Reques
 }
 
 /// Takes off an answer's hop-by-hop fields. `Upgrade` stays (with `Connection: upgrade`) in a 101 and a 426 to an
-/// HTTP/1.1 client; `client` is the version of its request.
+/// HTTP/1.1 client; `client` is the version of its request. A `Content-Length` goes where none may be.
 ///
 /// # Errors
 /// The target used a transfer coding other than `chunked`: upstream-protocol-error.
 pub fn strip_response(headers: &mut HeaderMap, status: StatusCode, client: Version) -> Result<(), RefusedHead> {
+    if status == StatusCode::NO_CONTENT || status.is_informational() {
+        // Such an answer has no body, and no length that one could have had (RFC 9110, 8.6).
+        headers.remove(CONTENT_LENGTH);
+    }
     let seen = Seen::in_message(headers);
     if !seen.has(Seen::HOP_BY_HOP) {
         return Ok(());
