@@ -133,7 +133,8 @@ pub struct PassiveCheck {
     #[schemars(range(max = 100))]
     #[serde(default = "default_max_ejected_percent")]
     pub max_ejected_percent: u8,
-    /// How long a target that returns takes to get its whole share again.
+    /// How long a target that returns takes to get its whole share again, whatever kept it away: an ejection, a circuit
+    /// breaker, or active checks. Without passive checks that is the Upstream's `slowStart`, or 30s.
     #[serde(default = "default_recovery")]
     pub recovery: Duration,
 }

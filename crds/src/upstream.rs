@@ -82,7 +82,7 @@ pub struct UpstreamSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreaker>,
     /// How long a target that joins others takes to get its whole share: it begins with a tenth of it. Left out: it gets
-    /// all of it at once.
+    /// all of it at once. Without passive checks one that returns takes as long; left out: 30s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_start: Option<Duration>,
 }

@@ -116,6 +116,9 @@ pub struct PassiveCheck {
 impl PassiveCheck {
     /// The most intervals that an ejection lasts.
     pub const LONGEST: u32 = 10;
+
+    /// How long an endpoint that returns takes to get its whole share, where nothing is said.
+    pub const RECOVERY: Duration = Duration::from_secs(30);
 }
 
 impl Default for PassiveCheck {
@@ -126,7 +129,7 @@ impl Default for PassiveCheck {
             interval: Duration::from_mins(1),
             statuses: vec![StatusRange { from: 500, to: 599 }, StatusRange { from: 429, to: 429 }],
             max_ejected_percent: 50,
-            recovery: Duration::from_secs(30),
+            recovery: Self::RECOVERY,
         }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Judging {
     /// Of each member: its Target's, else the pool's.
     passive: Box<[Option<Arc<PassiveCheck>>]>,
     breaker: Option<CircuitBreaker>,
+    /// How long members without passive checks take to their whole share.
+    recovery: Duration,
     /// The circuit breaker of the pool as a whole.
     pool_breaker: Option<Arc<EndpointHealth>>,
     wants: bool,
@@ -34,7 +36,8 @@ impl Judging {
             None => EndpointHealth::new(shared.unwrap_or(&Arc::default())),
         });
         let wants = pool.circuit_breaker.is_some() || passive.iter().any(Option::is_some);
-        Self { passive, breaker: pool.circuit_breaker.clone(), pool_breaker, wants }
+        let recovery = pool.slow_start.unwrap_or(PassiveCheck::RECOVERY);
+        Self { passive, breaker: pool.circuit_breaker.clone(), recovery, pool_breaker, wants }
     }
 
     /// Whether these terms no longer have passive checks of a member, or a circuit breaker for each endpoint, that
@@ -65,6 +68,11 @@ impl Judging {
         self.passive.get(member.0 as usize)?.as_deref()
     }
 
+    /// How long a member that returns takes to get its whole share, whatever kept it away.
+    pub(crate) fn recovery(&self, member: MemberIndex) -> Duration {
+        self.passive(member).map_or(self.recovery, |check| check.recovery)
+    }
+
     /// Judges what became of an attempt of `in_flight` at `member`. `may_eject` is asked should that eject the endpoint.
     pub(crate) fn judge(
         &self,
@@ -86,8 +94,9 @@ impl Judging {
         let passive = self.passive(member);
         let failed = outcome.fails_breaker();
         if let Some(probe) = in_flight.probe() {
-            let recovery = passive.map_or(Duration::ZERO, |check| check.recovery);
-            for place in probe.places() {
+            // A pool as a whole has no share that others could take over.
+            for (place, recovery) in [(&probe.endpoint, self.recovery(member)), (&probe.pool, Duration::ZERO)] {
+                let Some(place) = place else { continue };
                 place.judge();
                 place.health().probed(place.phase(), !failed, recovery);
             }

@@ -152,14 +152,8 @@ impl Balancer {
                 let weight = member.weight.get();
                 let own = target.and_then(|target| target.target.health_checks.passive.clone());
                 let checks = own.map(Arc::new).or_else(|| pool_passive.clone());
-                let recovery = checks.as_ref().map(|checks| checks.recovery).or(pool.slow_start);
                 let state = State::of(target.map(AsRef::as_ref), weight.into());
-                for endpoint in places(target) {
-                    passive.push(checks.clone());
-                    if let Some((endpoint, recovery)) = endpoint.zip(recovery) {
-                        endpoint.load.health().recovers_over(recovery);
-                    }
-                }
+                passive.extend(places(target).map(|_| checks.clone()));
                 members.extend(places(target).map(|endpoint| Member {
                     key: member.target.clone(),
                     address: endpoint.and_then(|endpoint| endpoint.address),
@@ -192,6 +186,9 @@ impl Balancer {
             let (passive, breaker) =
                 previous.map_or((false, false), |previous| judging.took_off(&previous.judging, candidate.member));
             candidate.health.forget(passive, breaker);
+            if candidate.check.is_some() {
+                candidate.health.recovers_over(judging.recovery(candidate.member));
+            }
         }
         let panic_mode = PanicMode::new(&levels);
         Self { algorithm: pool.algorithm, levels, affinity, members: members.into(), judging, panic_mode }

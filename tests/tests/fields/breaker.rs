@@ -132,9 +132,12 @@ fn a_round_lets_so_many_probes_through_and_passes_or_fails_by_their_answers() {
 #[test]
 fn it_closes_after_so_many_successes() {
     for (succeeded, opened) in [(3, 2), (4, 1)] {
-        let ((one, bad), other) = (failing_at_first(), Origin::text("other"));
+        // Alone: beside another it would return little by little.
+        let (one, bad) = failing_at_first();
         let round = "halfOpen: {probes: 1, successes: 1}, successThreshold: 4";
-        let gate = guarded(&format!("{{failureThreshold: 2, openDuration: 1s, {round}}}"), &one, &other);
+        let breaker = format!("circuitBreaker: {{failureThreshold: 2, openDuration: 1s, {round}}}");
+        let objects = [target("one", one.port(), ""), upstream("pool", &["one"], &breaker), prefix("/", "pool")];
+        let gate = Gate::start(&objects.concat());
         for _ in 0..2 {
             assert_eq!(gate.get("/").status(), 500);
         }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use sluicegate_table::watch::BreakerState;
-use sluicegate_table::{Algorithm, BreakerScope, CircuitBreaker};
+use sluicegate_table::{Algorithm, BreakerScope, CircuitBreaker, PassiveCheck};
 use tokio::runtime::Handle;
 use tokio::time::advance;
 
@@ -235,7 +235,24 @@ async fn a_breaker_opens_lets_exactly_its_probes_through_and_closes() {
         balancer.judge(MemberIndex(0), probe, answered(200));
     }
     assert_eq!(view(&fixture, 0).breaker, BreakerState::Closed);
+    // Nothing says over how long it returns.
+    let during = count(2, 10_000, || pick(&balancer))[0];
+    assert!((300..800).contains(&during), "about a tenth of its half: {during}");
+    tokio::time::sleep(PassiveCheck::RECOVERY + Duration::from_secs(1)).await;
     assert_eq!(count(2, 100, || pick(&balancer)), [50, 50]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_kept_it_away_it_returns_over_the_time_that_is_set() {
+    let returns = |passive: Option<PassiveCheck>, slow_start: Option<u64>| {
+        let mut fixture = guarded(&[50, 50], BreakerScope::Endpoint);
+        fixture.pool.health_checks.passive = passive;
+        fixture.pool.slow_start = slow_start.map(Duration::from_secs);
+        fixture.balancer().judging.recovery(MemberIndex(0)).as_secs()
+    };
+    assert_eq!(returns(Some(passive(3, 60)), Some(20)), 10);
+    assert_eq!(returns(None, Some(20)), 20);
+    assert_eq!(returns(None, None), 30);
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,6 +275,7 @@ async fn an_upstream_breaker_guards_all_and_outlives_an_edit() {
         balancer.judge(MemberIndex(*member as u32), probe, answered(200));
     }
     assert_eq!(balancer.breaker().unwrap().view().breaker, BreakerState::Closed);
+    assert_eq!(balancer.breaker().unwrap().word(), Word::default(), "nobody else could take over a share of the whole");
 }
 
 #[tokio::test(start_paused = true)]

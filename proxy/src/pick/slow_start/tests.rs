@@ -49,16 +49,45 @@ fn what_starts_together_or_was_used_before_does_not() {
     assert_eq!(share(&fixture, 1), 10);
 }
 
+/// Checks that one result decides.
+fn checks() -> ActiveCheck {
+    let second = Duration::from_secs(1);
+    ActiveCheck { probe: Probe::Tcp, interval: second, timeout: second, healthy_threshold: 1, unhealthy_threshold: 1 }
+}
+
+#[test]
+fn one_whose_checks_pass_again_returns_slowly_without_any_setting() {
+    let mut fixture = Fixture::new(Algorithm::RoundRobin, &[1, 1]);
+    fixture.pool.health_checks.active = Some(checks());
+    let balancer = fixture.balancer();
+    let (_, check) = balancer.checks().next().unwrap();
+    for (passed, tenths) in [(true, 10), (false, 10), (true, 0)] {
+        check.set(passed, tokio::time::Instant::now());
+        assert_eq!(share(&fixture, 0), tenths, "{passed}");
+    }
+}
+
+#[test]
+fn what_another_pool_makes_of_returns_is_nothing_to_one_that_checks() {
+    let mut fixture = Fixture::new(Algorithm::RoundRobin, &[1, 1]);
+    fixture.pool.health_checks.active = Some(checks());
+    fixture.pool.slow_start = Some(Duration::from_millis(1));
+    let balancer = fixture.balancer();
+    let mut other = fixture.pool.clone();
+    (other.health_checks.active, other.slow_start) = (None, Some(Duration::from_hours(1)));
+    let _other = Balancer::new(&other, &fixture.targets, None);
+    let (_, check) = balancer.checks().next().unwrap();
+    let start = tokio::time::Instant::now();
+    for passed in [true, false, true] {
+        check.set(passed, start);
+    }
+    fixture.load(0).health().tick(start + Duration::from_millis(1));
+    assert_eq!(share(&fixture, 0), 10);
+}
+
 #[test]
 fn with_active_checks_it_starts_with_the_first_success() {
-    let settings = ActiveCheck {
-        probe: Probe::Tcp,
-        interval: Duration::from_secs(1),
-        timeout: Duration::from_secs(1),
-        healthy_threshold: 2,
-        unhealthy_threshold: 1,
-    };
-    let (fixture, balancer) = joined(|fixture| fixture.pool.health_checks.active = Some(settings));
+    let (fixture, balancer) = joined(|fixture| fixture.pool.health_checks.active = Some(checks()));
     assert_eq!(share(&fixture, 1), 10);
     let (_, check) = balancer.checks().last().unwrap();
     check.set(true, tokio::time::Instant::now());
