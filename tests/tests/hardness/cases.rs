@@ -96,7 +96,9 @@ pub(crate) const CASES: &[Case] = &[
     Case("authority form without CONNECT", b"GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n", INVALID),
     Case("CONNECT", b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", Refused(501, "not-implemented")),
     Case("TRACE", b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", Refused(501, "not-implemented")),
-    Case("OPTIONS *", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", INVALID),
+    Case("OPTIONS *", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Served("*", "")),
+    Case("an asterisk and more", b"OPTIONS *a HTTP/1.1\r\nHost: a\r\n\r\n", INVALID),
+    Case("an asterisk and a query", b"OPTIONS *?a HTTP/1.1\r\nHost: a\r\n\r\n", INVALID),
     Case("an asterisk without OPTIONS", b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", INVALID),
     // Paths that mean something else further on.
     Case("dot segments that leave the root", b"GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n", Served("/etc/passwd", "")),

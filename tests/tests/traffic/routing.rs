@@ -1,5 +1,7 @@
 //! Which rule takes a request, and what it makes of it on the way.
 
+mod asterisk;
+
 use sluicegate_tests::client::{get, post};
 use sluicegate_tests::manifests::{all_to, rule};
 use sluicegate_tests::{Gate, Origin};

@@ -36,14 +36,7 @@ impl Outgoing {
     /// The path that the target gets: normalised, the matched prefix taken off where the Rule says so, the Target's own
     /// path put in front.
     pub(super) fn of(view: &View<'_>, parts: &Parts, reached: &Reached<'_>, prefix: usize) -> Result<Self, Refusal> {
-        let front = reached.reach()?.endpoint.target.path.as_str();
-        let strip = if reached.routed.route.route.strip_path { prefix } else { 0 };
-        if strip == 0 && front.is_empty() && view.path == parts.uri.path() {
-            return Ok(Self { path_and_query: None });
-        }
-        let text = target_text(front, view.path.get(strip..).unwrap_or_default(), view.query());
-        let path_and_query = PathAndQuery::try_from(text).map_err(|_| Reason::InvalidRequest)?;
-        Ok(Self { path_and_query: Some(path_and_query) })
+        Ok(Self { path_and_query: told_target(reached, parts.uri.path(), (&view.path, view.query()), prefix)? })
     }
 
     /// Makes the request's head what the target gets.
@@ -91,11 +84,12 @@ impl Outgoing {
         }
         let asked = replaced.path_and_query.or_else(|| parts.uri.path_and_query().cloned());
         let asked = asked.unwrap_or(PathAndQuery::from_static("/"));
-        let path = normalise::path(asked.path()).map_err(|_| Reason::InvalidRequest)?;
-        let front = reached.reach()?.endpoint.target.path.as_str();
-        let strip = if reached.routed.route.route.strip_path { prefix } else { 0 };
-        let text = target_text(front, path.get(strip..).unwrap_or_default(), asked.query());
-        let path_and_query = PathAndQuery::try_from(text).map_err(|_| Reason::InvalidRequest)?;
+        let path = match asked.path() {
+            "*" => "/".into(),
+            path => normalise::path(path).map_err(|_| Reason::InvalidRequest)?,
+        };
+        let told = told_target(reached, asked.path(), (&path, asked.query()), prefix)?;
+        let path_and_query = told.unwrap_or_else(|| asked.clone());
         let mut replaced = Self { path_and_query: Some(path_and_query) }.address(admitted, reached, parts)?;
         replaced.path_and_query = Some(asked);
         Ok(replaced)
@@ -145,6 +139,27 @@ impl Outgoing {
         parts.uri = Uri::from_parts(uri).map_err(|_| Reason::InternalError)?;
         Ok(replaced)
     }
+}
+
+/// The path and query that the target gets instead of those that the client asked for; `None`: the same. `matched` are the
+/// path that was matched, `prefix` bytes of it by the Rule's own, and the query.
+fn told_target(
+    reached: &Reached<'_>,
+    asked: &str,
+    matched: (&str, Option<&str>),
+    prefix: usize,
+) -> Result<Option<PathAndQuery>, Refusal> {
+    let front = reached.reach()?.endpoint.target.path.as_str();
+    let strip = if reached.routed.route.route.strip_path { prefix } else { 0 };
+    let (path, query) = matched;
+    // A server as a whole is asked about as a whole, except where the request needs a path: a Target that is a part of one
+    // has, and so has a forward proxy's absolute form.
+    let as_asked = if asked == "*" { !reached.connections.link().absolute_form() } else { strip == 0 && path == asked };
+    if front.is_empty() && as_asked {
+        return Ok(None);
+    }
+    let text = target_text(front, path.get(strip..).unwrap_or_default(), query);
+    PathAndQuery::try_from(text).map(Some).map_err(|_| Reason::InvalidRequest.into())
 }
 
 /// The link's authority, unless a header change set another `Host`.

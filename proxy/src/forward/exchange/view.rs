@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use http::Version;
 use http::header::HOST;
 use http::request::Parts;
+use http::{Method, Version};
 
 use super::Refusal;
 use super::admit::Admitted;
@@ -59,10 +59,9 @@ impl<'a> View<'a> {
         admitted: &Admitted,
         received: Instant,
     ) -> Result<Self, Refusal> {
-        let path = normalise::path(parts.uri.path()).map_err(|_| Reason::InvalidRequest)?;
         Ok(Self {
             host: host(parts)?,
-            path,
+            path: path(parts)?,
             client_ip: client.forwarded.client_ip(&parts.headers),
             query: parts.uri.query(),
             content_length: admitted.content_length,
@@ -91,6 +90,21 @@ impl<'a> View<'a> {
     pub(super) fn query(&self) -> Option<&'a str> {
         self.query
     }
+}
+
+/// The path that is matched: the normal form of the target's, and the root where an OPTIONS is about the server as a whole.
+/// A URI without a path is what such a request is for (RFC 9112, 3.2.4).
+fn path(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
+    match normalise::path(parts.uri.path()) {
+        Ok(path) => Ok(path),
+        Err(_) if is_asterisk(parts) => Ok(Cow::Borrowed("/")),
+        Err(_) => Err(Reason::InvalidRequest.into()),
+    }
+}
+
+/// Whether the request's target has the asterisk form, which OPTIONS alone may have.
+fn is_asterisk(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS && parts.uri.path_and_query().is_some_and(|target| target.as_str() == "*")
 }
 
 /// The host that the request is for: the target URI's where it has one (RFC 9112, 3.2.2), else the one `Host` field that
