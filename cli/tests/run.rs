@@ -195,7 +195,9 @@ fn prints_what_it_serves_and_then_only_what_changes() {
     assert_eq!(get(program.serving(), "/second").0, 404);
 
     let both = rule("first", "/first", "pool") + &rule("second", "/second", "pool");
-    fs::write(dir.path().join("rules.yaml"), both).unwrap();
+    // As an editor does, so that nobody ever sees half of it.
+    fs::write(dir.path().join(".rules.yaml.new"), both).unwrap();
+    fs::rename(dir.path().join(".rules.yaml.new"), dir.path().join("rules.yaml")).unwrap();
     let printed = program.prints("+ default/second");
     let (_, changes) = printed.split_once("changed (table version 2):\n").unwrap();
     assert_eq!(changes, "+ default/second  *  prefix /second  default/pool (RoundRobin)  one\n");

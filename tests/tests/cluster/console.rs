@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sluicegate_tests::kubernetes::{Cluster, Namespace};
 use sluicegate_tests::tools::both;
+use sluicegate_tests::until;
 use tempfile::TempDir;
 
 use crate::install::{commands, shell};
@@ -18,7 +19,11 @@ fn printed(cluster: &Cluster, arguments: &[&str], status: i32) -> String {
 /// request, as a proxy has it now.
 pub(crate) fn shows_the_installation(cluster: &Cluster, shop: &Namespace<'_>, host: &str) {
     let installation = Namespace::existing(cluster, "sluicegate");
-    let picture: Value = serde_json::from_str(&printed(cluster, &["status", "-o", "json"], 0)).unwrap();
+    // It may still be telling of the pods that came and went.
+    let picture: Value = until("all is well", || {
+        let output = cluster.program(cluster.kubeconfig()).args(["status", "-o", "json"]).output().unwrap();
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+    });
     let leader = picture["leader"].as_str().expect("one leads");
     assert!(leader.starts_with("sluicegate-controller-"), "{leader}");
     assert_eq!(picture["objects"], Value::Array(Vec::new()), "all is well");

@@ -47,7 +47,7 @@ pub(crate) fn costs_no_request(shop: &Namespace<'_>, start: impl Fn() -> Load) {
     let name = pods[0]["metadata"]["name"].as_str().unwrap();
     shop.kubectl(&["delete", "pod", name, "--force", "--grace-period=0"]);
     load.more(200);
-    shop.kubectl(&["rollout", "status", "deployment/echo", "--timeout=90s"]);
+    shop.kubectl(&["rollout", "status", "deployment/echo", "--timeout=300s"]);
 
     shop.apply(&ill(shop, 503));
     let target = until("its checks fail", || {

@@ -42,7 +42,7 @@ fn it_runs_where_pods_are_restricted() {
     let namespace = cluster.namespace();
     cluster.kubectl(&["label", "namespace", namespace.name(), "pod-security.kubernetes.io/enforce=restricted"]);
     namespace.apply(ECHO);
-    namespace.kubectl(&["rollout", "status", "deployment/echo", "--timeout=60s"]);
+    namespace.kubectl(&["rollout", "status", "deployment/echo", "--timeout=300s"]);
 
     // From the machine through the Service, and from pod to pod by name.
     let answer = Client::connect(namespace.service_address("echo", 80)).get("/hello").text();

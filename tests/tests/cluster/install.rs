@@ -124,7 +124,7 @@ fn installed_used_scaled_upgraded_and_left() {
     let shop = cluster.namespace();
     shop.apply(&ECHO.replace("replicas: 2", "replicas: 3"));
     shop.apply(OBJECTS);
-    shop.kubectl(&["rollout", "status", "deployment/echo", "--timeout=90s"]);
+    shop.kubectl(&["rollout", "status", "deployment/echo", "--timeout=300s"]);
     for object in ["target/echo", "upstream/echo", "rule/shop"] {
         shop.wait_for_condition(object, "Programmed", "True");
     }
@@ -141,7 +141,7 @@ fn installed_used_scaled_upgraded_and_left() {
         &["rollout", "restart", "deployment/echo"],
     ] {
         shop.kubectl(change);
-        shop.kubectl(&["rollout", "status", "deployment/echo", "--timeout=120s"]);
+        shop.kubectl(&["rollout", "status", "deployment/echo", "--timeout=300s"]);
         until_exactly_the_pods_answer(proxies, &shop);
     }
     load.end_without_failure("scaling and restarting the pods");
@@ -155,10 +155,10 @@ fn installed_used_scaled_upgraded_and_left() {
     let load = clients(proxies);
     let [crds, chart] = &upgrading[..] else { panic!("two charts: {upgrading:?}") };
     shell(cluster, crds);
-    shell(cluster, &format!("{chart} --timeout 3m --set proxy.replicas=3,proxy.log=debug,controller.log=debug"));
+    shell(cluster, &format!("{chart} --timeout 10m --set proxy.replicas=3,proxy.log=debug,controller.log=debug"));
     load.end_without_failure("upgrading");
     shop.wait_for_condition("rule/shop", "Programmed", "True");
-    assert_eq!(installation.get("deployment/sluicegate-proxy")["status"]["readyReplicas"], 3);
+    installation.wait("deployment/sluicegate-proxy", "three are ready", |it| it["status"]["readyReplicas"] == 3);
 
     // The first controllers have gone, so all that they asked for is on record.
     if cluster.is_ours() {
@@ -178,7 +178,7 @@ fn installed_used_scaled_upgraded_and_left() {
         shell(cluster, command);
     }
     for deployment in ["deployment/sluicegate-controller", "deployment/sluicegate-proxy"] {
-        installation.kubectl(&["rollout", "status", deployment, "--timeout=90s"]);
+        installation.kubectl(&["rollout", "status", deployment, "--timeout=300s"]);
     }
     until_exactly_the_pods_answer(installation.service_address("sluicegate-proxy", 80), &shop);
     let (rendered, _) = templating[1].split_once(" | ").unwrap();

@@ -11,8 +11,8 @@ use sluicegate_tests::{Fault, Faulty, Gate, Setup, until};
 use crate::each_fault::{Case, SLACK, Sees, beside_a_steady_one, cases, limited, seen};
 
 /// The Upstreams' `healthChecks.passive.interval`: three time-outs of a request must fit into it.
-const INTERVAL: Duration = Duration::from_secs(3);
-const PASSIVE: &str = "healthChecks: {passive: {threshold: 3, interval: 3s, recovery: 300ms}}";
+const INTERVAL: Duration = Duration::from_secs(7);
+const PASSIVE: &str = "healthChecks: {passive: {threshold: 3, interval: 7s, recovery: 300ms}}";
 
 /// What `/health` says of a Target.
 pub(crate) fn health(gate: &Gate, name: &str) -> Value {

@@ -176,6 +176,8 @@ fn thresholds_count_successes_and_failures_in_a_row() {
         let (other, _) = named("other", |_| ok(""));
         let check = format!("{{path: /health, interval: 100ms, healthyThreshold: {MANY}, unhealthyThreshold: {MANY}}}");
         let gate = checked(place, &check, &one, &other);
+        // A second check says that the first has counted: before it nothing is known, and any target may serve.
+        until("it was checked", || (checks.load(Ordering::SeqCst) >= 2).then_some(()));
         until_served_by(&gate, "one");
         for (now_bad, served_by) in [(true, "other"), (false, "one")] {
             let before = checks.load(Ordering::SeqCst);

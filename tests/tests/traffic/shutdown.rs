@@ -2,6 +2,7 @@
 
 use std::net::TcpStream;
 use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
@@ -97,8 +98,11 @@ fn after_the_drain_timeout_the_rest_is_cut_off() {
     let mut client = gate.client();
     client.send(get("/held"));
     origin.until_requests(1);
+    let begun = Instant::now();
     gate.terminate();
     gate.ended();
+    // The default is half a minute.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert!(!client.rest().starts_with(b"HTTP/1.1 200"), "the target never answered");
     hold.wait();
 }

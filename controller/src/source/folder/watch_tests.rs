@@ -143,11 +143,17 @@ async fn a_half_written_file_is_given_time() {
     let mut watch = start(folder.path(), NEVER).unwrap();
     // Cut off within the second document, then nothing at all, then whole: no state in between is seen.
     let after = whole.replace("one", "two");
+    let begun = Instant::now();
     fs::write(&path, &after[..after.len() - 30]).unwrap();
     fs::write(&path, "").unwrap();
     fs::write(&path, &after).unwrap();
+    let in_time = begun.elapsed() < DOUBT;
     let next = tokio::time::timeout(LIMIT, watch.changed()).await.unwrap().unwrap();
-    assert_eq!(targets(&next), ["a two", "b two"]);
+    let expected = ["a two", "b two"];
+    if targets(&next) != expected {
+        assert!(!in_time, "{:?}", targets(&next));
+        until(&mut watch, &expected).await;
+    }
     // One that stays broken is reported, and holds what it held.
     fs::write(&path, &after[..after.len() - 30]).unwrap();
     let folder = until(&mut watch, &["a two", "b!"]).await;
@@ -171,9 +177,13 @@ async fn the_same_content_is_no_news() {
     let path = folder.path().join("a.yaml");
     fs::write(&path, target("a", "one")).unwrap();
     let mut watch = start(folder.path(), Duration::from_millis(10)).unwrap();
-    fs::write(&path, target("a", "one")).unwrap();
+    let write = |host: &str| {
+        fs::write(folder.path().join(".a.yaml.new"), target("a", host)).unwrap();
+        fs::rename(folder.path().join(".a.yaml.new"), &path).unwrap();
+    };
+    write("one");
     fs::write(folder.path().join("note.txt"), "").unwrap();
-    fs::write(&path, target("a", "two")).unwrap();
+    write("two");
     // Were the same content news, the first state to come would still be `one`.
     let next = tokio::time::timeout(LIMIT, watch.changed()).await.unwrap().unwrap();
     assert_eq!(targets(&next), ["a two"]);
