@@ -1,10 +1,11 @@
-//! Answers over HTTP/1 that come before the end of their request.
+//! Answers over HTTP/1.1 that come before the end of their request.
 //!
 //! hyper reads no further in a body that nobody wants, and closes the connection once the answer is written; but by then
 //! it has said nothing of that in the answer's head, so that the client would send its next request into a connection
 //! that ends (RFC 9112, 9.6). What became of the body shows when hyper looks at it next, which is before it asks for the
 //! answer again. So an answer that may be early is held for one turn: hyper then says `Connection: close` itself, or has
-//! found the body complete. Where a target that answers with an error still reads, it is said here.
+//! found the body complete. Where a target still takes the body, it is said here: with the answer's end the exchange
+//! ends, whatever is left of the request.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -63,14 +64,13 @@ impl<F: Future<Output = Served>> Future for Answering<F> {
 /// Whether the rest of the request may be left unread: the client still sends it, or the answer is one that is given
 /// without a look at it.
 fn may_be_early(status: StatusCode, state: &ConnectionState) -> bool {
-    status.as_u16() >= 300 || state.sends_on()
+    !status.is_success() || state.sends_on()
 }
 
-/// The answer that was held. A target that succeeds early may want the rest all the same, and a client that reads
-/// `Connection: close` need not send it.
+/// The answer that was held.
 #[cold]
 fn told(mut answer: Response<AnswerBody>, state: &ConnectionState) -> Response<AnswerBody> {
-    if answer.status().as_u16() >= 300 && state.sends_on() {
+    if state.sends_on() {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     answer
