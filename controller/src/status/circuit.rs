@@ -59,7 +59,12 @@ impl Circuit {
     pub(super) fn condition(&self, said: Said) -> Said {
         match &self.open {
             In::None => said,
-            In::Some(proxies) => Said { message: format!("{}{OPEN_IN}{proxies}", said.message), ..said },
+            In::Some(proxies) => {
+                let message = format!("{}{OPEN_IN}{proxies}", said.message);
+                // That nobody gets requests, in whichever proxy, is worse.
+                let reason = if said.status == "True" { Reason::CircuitOpen.as_str().to_owned() } else { said.reason };
+                Said { reason, message, ..said }
+            }
             In::All => Said::new(ConditionType::Healthy, "False", Reason::CircuitOpen, OPEN.to_owned()),
         }
     }

@@ -61,7 +61,8 @@ fn worth_telling(type_: ConditionType, before: Option<&Condition>, after: &Condi
         ConditionType::PartiallyInvalid => is_well.then_some(true),
         // What is well from the start goes without saying.
         ConditionType::Accepted | ConditionType::ResolvedRefs | ConditionType::Healthy if is_well => {
-            let degraded = after.reason == Reason::SomeTargetsUnhealthy.as_str();
+            let degraded =
+                [Reason::SomeTargetsUnhealthy, Reason::CircuitOpen].map(Reason::as_str).contains(&&*after.reason);
             (degraded || before.is_some()).then_some(degraded)
         }
         ConditionType::Programmed if is_well => Some(false),

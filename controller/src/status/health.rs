@@ -132,7 +132,10 @@ pub(super) fn target_condition(health: Option<&Health>) -> Said {
     match (state, proxies) {
         (State::Healthy, None) => said("True", Reason::Healthy.as_str(), "it gets requests".to_owned()),
         (State::Healthy, Some(proxies)) => {
-            said("True", Reason::Healthy.as_str(), format!("{proxies}{SEND_IT}{}", because(reason)))
+            let open = Reason::CircuitOpen.as_str();
+            // Clients of those proxies may get a fallback already.
+            let shown = if reason == open { open } else { Reason::Healthy.as_str() };
+            said("True", shown, format!("{proxies}{SEND_IT}{}", because(reason)))
         }
         (State::Unhealthy, _) => said("False", reason, format!("it gets no requests: {}", because(reason))),
         (State::Draining, _) => said("False", reason, "it finishes what is in flight, as spec.state says".to_owned()),

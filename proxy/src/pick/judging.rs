@@ -31,9 +31,15 @@ impl Judging {
         previous: Option<&Self>,
     ) -> Self {
         let whole = pool.circuit_breaker.as_ref().filter(|breaker| breaker.scope == BreakerScope::Upstream);
-        let pool_breaker = whole.map(|_| match previous.and_then(|previous| previous.pool_breaker.as_ref()) {
-            Some(previous) => Arc::clone(previous),
-            None => EndpointHealth::new(shared.unwrap_or(&Arc::default())),
+        let pool_breaker = whole.map(|_| {
+            let previous = previous.and_then(|previous| previous.pool_breaker.as_ref());
+            // One that was made while the pool had no endpoint has seen nothing yet, and nobody would end its times.
+            let is_ours =
+                |breaker: &&Arc<_>| shared.is_none_or(|shared| Arc::ptr_eq(EndpointHealth::shared(breaker), shared));
+            match previous.filter(is_ours) {
+                Some(previous) => Arc::clone(previous),
+                None => EndpointHealth::new(shared.unwrap_or(&Arc::default())),
+            }
         });
         let wants = pool.circuit_breaker.is_some() || passive.iter().any(Option::is_some);
         let recovery = pool.slow_start.unwrap_or(PassiveCheck::RECOVERY);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
-use sluicegate_tests::kubernetes::{Cluster, Installation, Namespace, condition};
+use sluicegate_tests::kubernetes::{Cluster, Controller, Installation, Namespace, Proxy, condition};
 use sluicegate_tests::origin::{answer, ok};
 use sluicegate_tests::{Origin, until};
 
@@ -42,6 +42,7 @@ kind: Upstream
 metadata: {{name: pool}}
 spec:
   targets: [{{name: patient, priority: 1}}, {{name: other, priority: 2}}]
+  slowStart: 1ms
   healthChecks:
     active: {{path: /health, interval: 200ms, healthyThreshold: 1, unhealthyThreshold: 2}}
   circuitBreaker: {{failureThreshold: 2, openDuration: 5s, halfOpen: {{probes: 1, successes: 1}}, successThreshold: 1}}
@@ -54,6 +55,17 @@ spec: {{hostnames: [pool.test], upstream: pool}}
         target("patient", patient),
         target("other", other)
     )
+}
+
+/// Two proxies that serve these objects.
+fn serving<'i, 'c>(installation: &'i Installation<'c>, controller: &Controller, objects: &str) -> [Proxy<'i, 'c>; 2] {
+    controller.wait_until_it_leads();
+    installation.namespace.apply(objects);
+    let proxies = ["proxy-1", "proxy-2"].map(|name| installation.proxy(name, controller.channel));
+    for proxy in &proxies {
+        proxy.until_status("pool.test", "/", 200);
+    }
+    proxies
 }
 
 /// An Upstream's Target as its status lists it.
@@ -76,22 +88,16 @@ fn until_told(namespace: &Namespace<'_>, state: &str, reason: &str, message: &st
 
 #[test]
 fn an_upstream_whose_circuit_is_open_says_so_and_in_how_many_proxies() {
-    let cluster = Cluster::shared();
-    let installation = Installation::new(cluster);
+    let installation = Installation::new(Cluster::shared());
     let namespace = &installation.namespace;
     let (patient, other) = (Patient::new(), Origin::text("other"));
-    let controller = installation.controller("controller-1");
-    controller.wait_until_it_leads();
     // All requests go to the Target that fails; the other is kept from them by the one breaker as well.
     let objects = objects(&patient.origin, &other)
         .replace("openDuration: 5s", "scope: Upstream, openDuration: 1h")
         .replace("priority: 2", "priority: 1, weight: 0")
         .replace("name: patient, priority: 1", "name: patient, priority: 1, weight: 100");
-    namespace.apply(&objects);
-    let proxies = ["proxy-1", "proxy-2"].map(|name| installation.proxy(name, controller.channel));
-    for proxy in &proxies {
-        proxy.until_status("pool.test", "/", 200);
-    }
+    let controller = installation.controller("controller-1");
+    let proxies = serving(&installation, &controller, &objects);
     let until_told = |message: &str| {
         namespace.wait("upstream/pool", message, |upstream| {
             condition(upstream, "Healthy")["message"].as_str().is_some_and(|text| text.ends_with(message))
@@ -108,25 +114,20 @@ fn an_upstream_whose_circuit_is_open_says_so_and_in_how_many_proxies() {
         assert_eq!(member(&upstream, "patient")["breaker"], "Open");
     }
     assert_eq!(condition(&namespace.get("upstream/pool"), "Healthy")["status"], "False");
-    until("an Event names it", || {
+    until("Events tell of some proxies, and then of all", || {
         let events = namespace.events("upstream/pool");
-        events.iter().any(|(reason, _)| reason == "CircuitOpen").then_some(())
+        let told = |end: &&str| events.iter().any(|(reason, note)| reason == "CircuitOpen" && note.ends_with(end));
+        ["open in 1/2 proxies", "the circuit breaker of the Upstream is open"].iter().all(told).then_some(())
     });
 }
 
 #[test]
 fn the_story_of_a_target_that_fails_is_told_as_it_happens() {
-    let cluster = Cluster::shared();
-    let installation = Installation::new(cluster);
+    let installation = Installation::new(Cluster::shared());
     let namespace = &installation.namespace;
     let (patient, other) = (Patient::new(), Origin::text("other"));
     let controller = installation.controller("controller-1");
-    controller.wait_until_it_leads();
-    namespace.apply(&objects(&patient.origin, &other));
-    let proxies = ["proxy-1", "proxy-2"].map(|name| installation.proxy(name, controller.channel));
-    for proxy in &proxies {
-        proxy.until_status("pool.test", "/", 200);
-    }
+    let proxies = serving(&installation, &controller, &objects(&patient.origin, &other));
     until_told(namespace, "Healthy", "", "it gets requests");
     let upstream = namespace.wait_for_condition("upstream/pool", "Programmed", "True");
     assert_eq!(member(&upstream, "patient")["breaker"], "Closed");
@@ -158,7 +159,7 @@ fn the_story_of_a_target_that_fails_is_told_as_it_happens() {
     let reasons = || namespace.events("target/patient").into_iter().map(|(reason, _)| reason).collect::<Vec<_>>();
     until("Events name it", || {
         let reasons = reasons();
-        ["FailedChecks", "Healthy"].iter().all(|word| reasons.iter().any(|reason| reason == word)).then_some(())
+        let named = |word: &&str| reasons.iter().any(|reason| reason == word);
+        ["FailedChecks", "CircuitOpen", "Healthy"].iter().all(named).then_some(())
     });
-    assert!(!reasons().iter().any(|reason| reason == "CircuitOpen"), "another proxy still sends it requests");
 }

@@ -49,10 +49,12 @@ async fn each_reason_of_the_proxies_is_told_and_returns() {
         // One of two proxies finds it.
         cluster.reports("a", |report| report.endpoints = vec![because(reason)]);
         after(2_000).await;
-        let expected = format!("True Healthy: 1/2 proxies send it requests, for the others {words}");
+        let (shown, told): (_, &[&str]) =
+            if reason == CircuitOpen { ("CircuitOpen", &["!CircuitOpen"]) } else { ("Healthy", &[]) };
+        let expected = format!("True {shown}: 1/2 proxies send it requests, for the others {words}");
         assert_eq!(cluster.healthy(&target("two")), expected);
         assert_eq!(members(&cluster), ["one Healthy", &format!("two Healthy {word} 1/2"), "2/2"]);
-        assert_eq!(cluster.events(), [""; 0], "others still send it requests");
+        assert_eq!(cluster.events(), told);
         // Both do.
         cluster.reports("b", |report| report.endpoints = vec![because(reason)]);
         after(2_000).await;
@@ -117,10 +119,10 @@ async fn the_breaker_of_an_upstream_is_told_with_the_proxies_in_which_it_is_open
     assert_eq!(members(&cluster), ["one Healthy Closed", "two Healthy Closed", "2/2"]);
     cluster.reports("a", |report| broken(report, BreakerState::HalfOpen));
     after(2_000).await;
-    let some = "True Healthy: 2/2 Targets are healthy; its circuit breaker is open in 1/2 proxies";
+    let some = "True CircuitOpen: 2/2 Targets are healthy; its circuit breaker is open in 1/2 proxies";
     assert_eq!(cluster.healthy(&upstream()), some);
     assert_eq!(members(&cluster), ["one Healthy HalfOpen", "two Healthy HalfOpen", "2/2"]);
-    assert_eq!(cluster.events(), [""; 0], "the other still sends it requests");
+    assert_eq!(cluster.events(), ["!CircuitOpen"]);
 
     // A controller that starts anew has not heard that yet.
     let writes = cluster.writes();
@@ -149,6 +151,36 @@ async fn the_breaker_of_an_upstream_is_told_with_the_proxies_in_which_it_is_open
     assert_eq!(cluster.healthy(&upstream()), "True Healthy: 2/2 Targets are healthy");
     assert_eq!(members(&cluster), ["one Healthy Closed", "two Healthy Closed", "2/2"]);
     assert_eq!(cluster.events(), ["Healthy"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_some_proxies_have_open_stands_beside_what_is_said_of_the_targets() {
+    let cluster = with_breakers(BreakerScope::Upstream).await;
+    let proxies_find = |ill: &[&str]| {
+        let endpoints: Vec<EndpointReport> = ill.iter().map(|name| unhealthy(name, None)).collect();
+        cluster.reports("a", |report| report.endpoints.clone_from(&endpoints));
+        cluster.reports("b", |report| {
+            broken(report, BreakerState::Open);
+            report.endpoints = endpoints;
+        });
+    };
+    for (ill, said) in [
+        (&["two"][..], "True CircuitOpen: 1/2 Targets are healthy: two (Unhealthy)"),
+        (&["one", "two"], "False NoHealthyTargets: no Target gets requests: one (Unhealthy), two (Unhealthy)"),
+    ] {
+        proxies_find(ill);
+        after(2_000).await;
+        assert_eq!(cluster.healthy(&upstream()), format!("{said}; its circuit breaker is open in 1/2 proxies"));
+    }
+    proxies_find(&[]);
+    cluster.applies("b");
+    after(2_000).await;
+    cluster.events();
+    cluster.reports("b", |report| broken(report, BreakerState::Open));
+    after(2_000).await;
+    cluster.applies("b");
+    after(2_000).await;
+    assert_eq!(cluster.events(), ["!CircuitOpen", "Healthy"], "what is over is told, too");
 }
 
 /// What a proxy still says of a breaker that the Upstream no longer has as a whole counts for nothing.

@@ -279,6 +279,25 @@ async fn an_upstream_breaker_guards_all_and_outlives_an_edit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_upstream_breaker_that_came_before_its_targets_is_seen_and_half_opens_all_the_same() {
+    let fixture = guarded(&[50, 50], BreakerScope::Upstream);
+    let _timekeeper = Timekeeper::start(&Handle::current(), Arc::clone(&fixture.shared));
+    let without = Balancer::new(&fixture.pool, &[None, None], None);
+    let balancer = Balancer::new(&fixture.pool, &fixture.targets, Some(&without));
+    let generation = fixture.shared.generation();
+    for _ in 0..5 {
+        attempt(&balancer, |_| BAD).unwrap();
+    }
+    assert_ne!(fixture.shared.generation(), generation, "who listens is told");
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(balancer.breaker().unwrap().view().breaker, BreakerState::HalfOpen);
+    // Targets that are gone for a moment change nothing.
+    let without = Balancer::new(&fixture.pool, &[None, None], Some(&balancer));
+    let balancer = Balancer::new(&fixture.pool, &fixture.targets, Some(&without));
+    assert_eq!(balancer.breaker().unwrap().view().breaker, BreakerState::HalfOpen);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_probes_of_a_pool_without_a_breaker_count_too() {
     let fixture = guarded(&[100], BreakerScope::Endpoint);
     let _timekeeper = Timekeeper::start(&Handle::current(), Arc::clone(&fixture.shared));
