@@ -104,7 +104,7 @@ fn memory_does_not_grow_with_requests() {
                 assert_eq!(client.answer().status(), 200);
             }
         }
-        gate.resident()
+        gate.own_memory()
     };
     let after_the_first = round(5_000);
     let after_the_rest = round(30_000);

@@ -141,7 +141,7 @@ fn a_target_may_answer_while_it_takes_the_request() {
         requests.lock().unwrap().push(Message { head, body, ..Message::default() });
         wire.send("on")
     });
-    let gate = Setup::new(&all_to(origin.port(), "")).configuration("limits: {headerTimeout: 300ms}").start();
+    let gate = Setup::new(&all_to(origin.port(), "")).configuration("limits: {headerTimeout: 1s}").start();
     let mut client = gate.client();
     client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 20\r\n\r\n");
     assert_eq!(client.wire.exactly(15).unwrap(), b"HTTP/1.1 200 OK");

@@ -83,7 +83,7 @@ fn a_head_that_comes_a_byte_at_a_time_gets_408_all_the_same() {
 
 #[test]
 fn half_a_head_behind_a_pipelined_request_gets_408() {
-    let (_origin, gate) = limited("{headerTimeout: 300ms}");
+    let (_origin, gate) = limited("{headerTimeout: 1s}");
     let chunked = "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
     for whole in [get("/"), post("/", "body"), chunked.to_owned()] {
         let mut client = gate.client();
@@ -98,7 +98,7 @@ fn half_a_head_behind_a_pipelined_request_gets_408() {
 
 #[test]
 fn an_empty_line_behind_a_request_is_no_head() {
-    let (_origin, gate) = limited("{headerTimeout: 300ms}");
+    let (_origin, gate) = limited("{headerTimeout: 1s}");
     let mut client = gate.client();
     assert_eq!(client.ask(post("/", "body") + "\r\n").status(), 200);
     // The header limit passes on another connection meanwhile.
@@ -138,7 +138,7 @@ fn an_http2_client_whose_window_stays_closed_is_cut() {
 
 #[test]
 fn an_idle_connection_has_a_longer_limit_of_its_own() {
-    let (_origin, gate) = limited("{headerTimeout: 200ms}");
+    let (_origin, gate) = limited("{headerTimeout: 1s}");
     let mut client = gate.client();
     assert_eq!(client.get("/").status(), 200);
     // Two rounds of the header limit on another connection pass meanwhile.
@@ -147,7 +147,7 @@ fn an_idle_connection_has_a_longer_limit_of_its_own() {
     }
     assert_eq!(client.get("/").status(), 200, "idle is not a head that does not come");
 
-    let (_origin, gate) = limited("{headerTimeout: 10m, idleTimeout: 200ms}");
+    let (_origin, gate) = limited("{headerTimeout: 10m, idleTimeout: 1s}");
     let mut client = gate.client();
     assert_eq!(client.get("/").status(), 200);
     client.ends();

@@ -92,7 +92,7 @@ fn the_access_log_has_a_line_of_json_for_each_request() {
 fn a_head_that_is_refused_is_counted_and_logged_too() {
     let origin = Origin::text("x");
     let gate = Setup::new(&all_to(origin.port(), ""))
-        .configuration("accessLog: {sample: 1}\nlimits: {headerTimeout: 300ms, requestHeaders: 8Ki}")
+        .configuration("accessLog: {sample: 1}\nlimits: {headerTimeout: 1s, requestHeaders: 8Ki}")
         .start();
     let large = format!("GET / HTTP/1.1\r\nhost: test\r\nx: {}\r\n\r\n", "x".repeat(9000));
     let cases = [
