@@ -124,6 +124,8 @@ pub(crate) const CASES: &[Case] = &[
     Case("Connection names X-Forwarded-For", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: x-forwarded-for\r\n\r\n", INVALID),
     Case("an upgrade to h2c", b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n", Served("/x", "")),
     Case("an expectation that nobody meets", b"POST / HTTP/1.1\r\nHost: a\r\nExpect: a-miracle\r\nContent-Length: 3\r\n\r\nabc", Answered(417, "expectation-failed")),
+    Case("an expectation that nobody knows", b"GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", Answered(417, "expectation-failed")),
+    Case("a second expectation", b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nExpect: tea\r\nContent-Length: 3\r\n\r\nabc", Answered(417, "expectation-failed")),
     // Ends.
     Case("half a preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", Closed),
 ];

@@ -132,6 +132,8 @@ fn an_expectation_is_met_once_the_target_reads() {
     client.send("body");
     assert_eq!(client.answer().status(), 200);
     assert_eq!(origin.request().text(), "body");
+    assert_eq!(client.ask("GET / HTTP/1.1\r\nhost: test\r\nexpect: 100-Continue\r\n\r\n").status(), 200, "no body");
+    assert!(origin.requests().iter().all(|request| request.field("expect").is_none()), "it is for one hop");
 }
 
 #[test]

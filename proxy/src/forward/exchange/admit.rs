@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use http::header::EXPECT;
 use http::request::Parts;
 use http::uri::Scheme;
 use http::{Method, Uri, Version};
@@ -54,8 +53,12 @@ pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &Incomin
         return Err(Reason::AmbiguousFraming.into());
     }
     let head = strip_request(&mut parts.headers, parts.version).map_err(|refused| Refusal::from(refused.reason()))?;
-    if content_length != Some(0) {
-        admit_body(client, parts, content_length)?;
+    let limit = client.worker.settings().limits.request_body;
+    if limit != 0 && content_length.is_some_and(|length| length > limit) {
+        return Err(Reason::BodyTooLarge.into());
+    }
+    if !head.meet_expectation(&mut parts.headers) {
+        return Err(Reason::ExpectationFailed.into());
     }
     Ok(Admitted { head, content_length, version: parts.version })
 }
@@ -78,21 +81,6 @@ fn is_too_large(parts: &Parts, limit: usize) -> bool {
     let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD);
     let path = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
     parts.headers.len() > MOST_FIELDS || path + fields.sum::<usize>() > limit
-}
-
-fn admit_body(client: &ClientConnection, parts: &mut Parts, content_length: Option<u64>) -> Result<(), Refusal> {
-    let limit = client.worker.settings().limits.request_body;
-    if limit != 0 && content_length.is_some_and(|length| length > limit) {
-        return Err(Reason::BodyTooLarge.into());
-    }
-    // hyper answers `100 Continue` when the body is first asked for, which is when the target is there to take it; the
-    // expectation is met here and must not go on.
-    if let Some(expectation) = parts.headers.remove(EXPECT)
-        && !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
-    {
-        return Err(Reason::ExpectationFailed.into());
-    }
-    Ok(())
 }
 
 /// The body as the target gets it, held to the limits of size and of standing still.

@@ -42,6 +42,7 @@ impl Seen {
     pub(super) const FORWARDED_HOST: Self = Self(1 << 9);
     /// `X-Real-IP` and any other `X-Forwarded-…`.
     pub(super) const OTHER_FORWARDED: Self = Self(1 << 10);
+    const EXPECT: Self = Self(1 << 11);
 
     const HOP_BY_HOP: Self =
         Self(Self::CONNECTION.0 | Self::TE.0 | Self::TRANSFER_ENCODING.0 | Self::UPGRADE.0 | Self::DROPPED.0);
@@ -70,6 +71,8 @@ impl Seen {
             return Self::VIA;
         } else if *name == FORWARDED {
             return Self::FORWARDED;
+        } else if *name == EXPECT {
+            return Self::EXPECT;
         } else if *name == PROXY_AUTHENTICATE || *name == PROXY_AUTHORIZATION {
             return Self::DROPPED;
         }
@@ -112,6 +115,19 @@ pub struct RequestHead {
     /// The request asks for another protocol; `Upgrade` and `Connection: upgrade` are still there.
     pub upgrade: bool,
     pub(super) seen: Seen,
+}
+
+impl RequestHead {
+    /// Takes off what the client expects, which is for this hop to meet: hyper answers `100 Continue` when the body is
+    /// first asked for, which is when the target is there to take it. `false`: something else is expected.
+    pub fn meet_expectation(self, headers: &mut HeaderMap) -> bool {
+        if !self.seen.has(Seen::EXPECT) {
+            return true;
+        }
+        let met = members(headers, &EXPECT).all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"));
+        headers.remove(EXPECT);
+        met
+    }
 }
 
 /// Why a message's header fields cannot be passed on.
