@@ -22,6 +22,6 @@ pub enum Outcome {
     /// No answer's head came in the time that the route allows.
     TimedOut,
     /// No answer's head has come within the circuit breaker's `timeout`; the attempt goes on, and what becomes of it later
-    /// does not count.
+    /// counts for passive checks only.
     Slow,
 }

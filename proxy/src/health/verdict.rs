@@ -62,6 +62,8 @@ pub(crate) struct Judgement {
     pub(crate) passive: bool,
     /// It was a failure to the circuit breaker.
     pub(crate) breaker: bool,
+    /// It was slow, so that passive checks have still to judge what becomes of it.
+    pub(crate) slow: bool,
     /// The number of the success that it was to the endpoint, up to 28 bits; 0: none.
     pub(crate) success: u32,
     /// The same to the circuit breaker of the pool as a whole.
@@ -73,6 +75,8 @@ impl Judged {
     const ANSWERED: u64 = 2;
     const PASSIVE: u64 = 4;
     const BREAKER: u64 = 8;
+    /// Behind the numbers of successes.
+    const SLOW: u64 = 1 << 60;
     /// Where the numbers of successes begin, and how long each is.
     const SUCCESS: u32 = 4;
     const NUMBER: u32 = 28;
@@ -84,6 +88,7 @@ impl Judged {
             answered: bits & Self::ANSWERED != 0,
             passive: bits & Self::PASSIVE != 0,
             breaker: bits & Self::BREAKER != 0,
+            slow: bits & Self::SLOW != 0,
             success: Self::number(bits >> Self::SUCCESS),
             pool_success: Self::number(bits >> (Self::SUCCESS + Self::NUMBER)),
         })
@@ -95,6 +100,7 @@ impl Judged {
             | mark(judgement.answered, Self::ANSWERED)
             | mark(judgement.passive, Self::PASSIVE)
             | mark(judgement.breaker, Self::BREAKER)
+            | mark(judgement.slow, Self::SLOW)
             | u64::from(judgement.success) << Self::SUCCESS
             | u64::from(judgement.pool_success) << (Self::SUCCESS + Self::NUMBER);
         self.0.store(bits, Ordering::Relaxed);
@@ -143,11 +149,12 @@ mod tests {
         let judged = Judged::default();
         assert_eq!(judged.get(), None);
         let highest = (1 << Judged::NUMBER) - 1;
-        for bits in 0..8 {
+        for bits in 0..16 {
             let judgement = Judgement {
                 answered: bits & 1 > 0,
                 passive: bits & 2 > 0,
                 breaker: bits & 4 > 0,
+                slow: bits & 8 > 0,
                 success: bits * 77,
                 pool_success: highest - bits,
             };

@@ -47,11 +47,16 @@ impl Judging {
     }
 
     /// Whether these terms no longer have passive checks of a member, or a circuit breaker for each endpoint, that
-    /// `previous` had.
-    pub(crate) fn took_off(&self, previous: &Self, member: MemberIndex) -> (bool, bool) {
+    /// `previous` had, in which it was the member `before`.
+    pub(crate) fn took_off(&self, previous: &Self, before: MemberIndex, member: MemberIndex) -> (bool, bool) {
         let for_each = |terms: &Self| terms.breaker.as_ref().is_some_and(|set| set.scope == BreakerScope::Endpoint);
-        let passive = self.passive(member).is_none() && previous.passive.iter().any(Option::is_some);
+        let passive = self.passive(member).is_none() && previous.passive(before).is_some();
         (passive, for_each(previous) && !for_each(self))
+    }
+
+    /// Whether these terms may lack something for some member that `previous` had.
+    pub(crate) fn may_have_taken_off(&self, previous: &Self) -> bool {
+        previous.wants && (self.passive.iter().any(Option::is_none) || self.breaker != previous.breaker)
     }
 
     /// Whether attempts need to be judged at all.
@@ -90,6 +95,9 @@ impl Judging {
         match in_flight.judged().get() {
             None => self.first(member, in_flight, outcome, may_eject),
             Some(before) if before.answered => self.again(member, in_flight, before, outcome, may_eject),
+            Some(before) if before.slow && outcome != Outcome::Slow => {
+                self.after_slow(member, in_flight, outcome, may_eject);
+            }
             Some(_) => {}
         }
     }
@@ -133,9 +141,37 @@ impl Judging {
             answered: matches!(outcome, Outcome::Answered { .. }),
             passive: verdict == Verdict::Failure,
             breaker: failed,
+            slow: outcome == Outcome::Slow,
             success,
             pool_success,
         });
+    }
+
+    /// What became of an attempt that circuit breakers have counted as slow: passive checks have a time of their own.
+    #[cold]
+    fn after_slow(
+        &self,
+        member: MemberIndex,
+        in_flight: &InFlight,
+        outcome: Outcome,
+        may_eject: impl FnOnce() -> bool,
+    ) {
+        let health = in_flight.load().health();
+        let passive = self.passive(member);
+        let verdict = passive.map_or(Verdict::None, |check| outcome.verdict(check));
+        let mut judgement = Judgement {
+            answered: matches!(outcome, Outcome::Answered { .. }),
+            passive: verdict == Verdict::Failure,
+            breaker: true,
+            ..Judgement::default()
+        };
+        match (verdict, passive) {
+            (Verdict::Failure, Some(check)) => health.fail(check, may_eject),
+            (Verdict::Rest(asked), Some(check)) => health.rest(asked, check),
+            (Verdict::Success, _) => judgement.success = health.succeed(true, false, false),
+            _ => {}
+        }
+        in_flight.judged().set(judgement);
     }
 
     /// The answer turned out to be a failure after its head had been judged: its body broke, or its trailers say so. What was
@@ -156,8 +192,7 @@ impl Judging {
             answered: false,
             passive: before.passive || passive.is_some(),
             breaker: before.breaker || breaker,
-            success: 0,
-            pool_success: 0,
+            ..Judgement::default()
         });
         let health = in_flight.load().health();
         health.take_back(before.success, passive.is_some(), breaker && self.pool_breaker.is_none());

@@ -4,6 +4,7 @@
 //! affinity (who the request belongs to), algorithm. The first is settled once for each version of the table; the rest
 //! runs for each request and takes no lock, makes no system call and allocates nothing.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub use self::panic::Panic;
 use self::panic::PanicMode;
 use self::sequence::{Run, Sequence};
 use self::states::State;
-use crate::endpoint::{InFlight, TargetRuntime, places};
+use crate::endpoint::{InFlight, Load, TargetRuntime, places};
 use crate::health::published::Word;
 use crate::health::{CheckState, EndpointHealth, Outcome, Place, Probe};
 use crate::request::RequestView;
@@ -182,10 +183,13 @@ impl Balancer {
         let mut candidates = levels.iter().flat_map(|level| &level.candidates);
         let shared = candidates.next().map(|candidate| candidate.health.shared());
         let judging = Judging::new(pool, passive.into(), shared, previous.map(|previous| &previous.judging));
+        let taken_off = previous.filter(|previous| judging.may_have_taken_off(&previous.judging));
+        let before: HashMap<_, _> = taken_off.iter().flat_map(|previous| previous.endpoints()).collect();
         for candidate in levels.iter().flat_map(|level| &level.candidates) {
-            let (passive, breaker) =
-                previous.map_or((false, false), |previous| judging.took_off(&previous.judging, candidate.member));
-            candidate.health.forget(passive, breaker);
+            if let (Some(previous), Some(before)) = (taken_off, before.get(&Arc::as_ptr(&candidate.load))) {
+                let (passive, breaker) = judging.took_off(&previous.judging, *before, candidate.member);
+                candidate.health.forget(passive, breaker);
+            }
             if candidate.check.is_some() {
                 candidate.health.recovers_over(judging.recovery(candidate.member));
             }
@@ -327,6 +331,12 @@ impl Balancer {
         }
         let Choice { position, because } = level.choose(self.affinity.as_ref(), request, &among, run)?;
         Some(Chosen { level, candidate: level.candidates.get(position)?, because, pass })
+    }
+
+    /// Its endpoints, by what their pools share of them.
+    fn endpoints(&self) -> impl Iterator<Item = (*const Load, MemberIndex)> {
+        let candidates = self.levels.iter().flat_map(|level| &level.candidates);
+        candidates.map(|candidate| (Arc::as_ptr(&candidate.load), candidate.member))
     }
 
     /// The sequence of the level with this priority number.

@@ -16,6 +16,8 @@ use crate::health::{Timekeeper, View};
 use crate::pick::fixture::{Fixture, answered, attempt, begin, count, pick};
 use crate::pick::{Balancer, NoUsableTarget};
 
+mod breakers;
+
 const BAD: Outcome = Outcome::Reset;
 
 /// Two equal members, with passive checks that eject after three failures in a row for a minute.
@@ -115,7 +117,6 @@ fn an_attempt_is_judged_once_and_its_body_besides() {
         }
     };
     judge(&[BAD, BAD, BAD, BAD]);
-    judge(&[Outcome::Slow, answered(500), BAD]);
     judge(&[answered(500), BAD]);
     assert_eq!(view(&fixture, 0).ejections, 0);
     judge(&[answered(200)]);
@@ -126,53 +127,53 @@ fn an_attempt_is_judged_once_and_its_body_besides() {
     assert_eq!(view(&fixture, 0).ejections, 1);
 }
 
+/// That an attempt is slow decides for the circuit breaker; what else becomes of it still counts for passive checks.
 #[test]
-fn a_broken_body_lengthens_the_row_of_a_breaker_of_either_scope() {
-    for scope in [BreakerScope::Endpoint, BreakerScope::Upstream] {
-        let fixture = guarded(&[100], scope);
-        let balancer = fixture.balancer();
-        let open = || begin(&balancer, &[]).is_err();
-        for failures in 0..breaker().failure_threshold {
-            assert!(!open(), "{scope:?}: after {failures}");
-            let (_, in_flight) = begin(&balancer, &[]).unwrap();
-            balancer.judge(MemberIndex(0), &in_flight, answered(200));
-            balancer.judge(MemberIndex(0), &in_flight, BAD);
+fn passive_checks_wait_for_what_becomes_of_a_slow_attempt() {
+    let mut fixture = checked();
+    fixture.pool.circuit_breaker = Some(CircuitBreaker { failure_threshold: 100, ..breaker() });
+    let balancer = fixture.balancer();
+    let mut failures = 0;
+    let mut judge = |outcomes: &[Outcome]| {
+        let (_, in_flight) = begin(&balancer, &[1]).unwrap();
+        for outcome in [Outcome::Slow].iter().chain(outcomes) {
+            balancer.judge(MemberIndex(0), &in_flight, *outcome);
         }
-        assert!(open(), "{scope:?}");
-    }
+        failures += 1;
+    };
+    judge(&[Outcome::TimedOut]);
+    judge(&[answered(500), BAD]);
+    judge(&[answered(200)]);
+    judge(&[BAD]);
+    judge(&[]);
+    judge(&[Outcome::Slow, answered(200), BAD]);
+    assert_eq!(view(&fixture, 0).ejections, 0);
+    judge(&[Outcome::TimedOut, BAD]);
+    assert_eq!(view(&fixture, 0).ejections, 1);
+    let health = fixture.load(0).health();
+    assert_eq!((view(&fixture, 0).openings, failures), (0, 7));
+    (failures..100).for_each(|_| health.fail_breaker(&CircuitBreaker { failure_threshold: 100, ..breaker() }));
+    assert_eq!(view(&fixture, 0).openings, 1, "each was one failure to the breaker");
 }
 
+/// What another Target of the pool has of its own is no setting that an edit could take off this one.
 #[test]
-fn a_broken_body_is_no_success_of_the_window() {
-    for scope in [BreakerScope::Endpoint, BreakerScope::Upstream] {
-        let mut fixture = guarded(&[100], scope);
-        let settings = fixture.pool.circuit_breaker.as_mut().unwrap();
-        (settings.failure_threshold, settings.minimum_success_percent) = (1_000, Some(30));
-        let balancer = fixture.balancer();
-        for attempts in 0..breaker().minimum_requests {
-            let (_, in_flight) = begin(&balancer, &[]).unwrap_or_else(|_| panic!("{scope:?}: open after {attempts}"));
-            balancer.judge(MemberIndex(0), &in_flight, answered(200));
-            balancer.judge(MemberIndex(0), &in_flight, BAD);
-        }
-        assert!(begin(&balancer, &[]).is_err(), "{scope:?}");
+fn an_edit_of_anything_else_ends_no_ejection_that_another_pool_found() {
+    let mut fixture = checked();
+    let other = fixture.balancer();
+    fixture.edit(1, |target| target.health_checks.passive = Some(passive(3, 60)));
+    fixture.pool.health_checks.passive = None;
+    let balancer = fixture.balancer();
+    assert_eq!(fail(&other, BAD), 3);
+    let edited = Balancer::new(&fixture.pool, &fixture.targets, Some(&balancer));
+    assert!(view(&fixture, 0).ejected_until.is_some());
+    // The Target's own are taken off.
+    fixture.edit(1, |target| target.health_checks.passive = None);
+    for _ in 0..3 {
+        fixture.load(1).health().fail(&passive(3, 60), || true);
     }
-}
-
-#[test]
-fn a_good_answer_ends_the_row_that_a_broken_body_has_taken_up_again() {
-    for scope in [BreakerScope::Endpoint, BreakerScope::Upstream] {
-        let fixture = guarded(&[100], scope);
-        let balancer = fixture.balancer();
-        for _ in 0..3 {
-            for _ in 1..breaker().failure_threshold {
-                let (_, in_flight) = begin(&balancer, &[]).unwrap();
-                balancer.judge(MemberIndex(0), &in_flight, answered(200));
-                balancer.judge(MemberIndex(0), &in_flight, BAD);
-            }
-            attempt(&balancer, |_| answered(200)).unwrap();
-        }
-        assert!(attempt(&balancer, |_| answered(200)).is_ok(), "{scope:?}");
-    }
+    drop(Balancer::new(&fixture.pool, &fixture.targets, Some(&edited)));
+    assert!(view(&fixture, 0).ejected_until.is_some() && view(&fixture, 1).ejected_until.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,39 +211,6 @@ fn a_targets_own_checks_go_before_the_pools() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_breaker_opens_lets_exactly_its_probes_through_and_closes() {
-    let fixture = guarded(&[50, 50], BreakerScope::Endpoint);
-    let _timekeeper = Timekeeper::start(&Handle::current(), Arc::clone(&fixture.shared));
-    let balancer = fixture.balancer();
-    assert_eq!(fail(&balancer, answered(500)), 5);
-    assert_eq!(view(&fixture, 0).breaker, BreakerState::Open);
-    assert!(matches!(begin(&balancer, &[1]), Err(NoUsableTarget::Open)));
-    for round in 0..3 {
-        tokio::time::sleep(Duration::from_secs(61)).await;
-        assert_eq!(view(&fixture, 0).breaker, BreakerState::HalfOpen);
-        assert_eq!(fail(&balancer, answered(500)), 2, "in round {round} two failures decide");
-        assert_eq!(view(&fixture, 0).breaker, BreakerState::Open);
-    }
-    tokio::time::sleep(Duration::from_secs(61)).await;
-    let mut probes: Vec<InFlight> = (0..3).map(|_| begin(&balancer, &[1]).unwrap().1).collect();
-    assert!(matches!(begin(&balancer, &[1]), Err(NoUsableTarget::Open)), "three at a time");
-    assert_eq!(attempt(&balancer, |_| answered(200)), Ok(1), "others go elsewhere");
-    // One client goes away: its place is another's.
-    drop(probes.pop());
-    probes.push(begin(&balancer, &[1]).unwrap().1);
-    assert!(begin(&balancer, &[1]).is_err());
-    for probe in &probes {
-        balancer.judge(MemberIndex(0), probe, answered(200));
-    }
-    assert_eq!(view(&fixture, 0).breaker, BreakerState::Closed);
-    // Nothing says over how long it returns.
-    let during = count(2, 10_000, || pick(&balancer))[0];
-    assert!((300..800).contains(&during), "about a tenth of its half: {during}");
-    tokio::time::sleep(PassiveCheck::RECOVERY + Duration::from_secs(1)).await;
-    assert_eq!(count(2, 100, || pick(&balancer)), [50, 50]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn whatever_kept_it_away_it_returns_over_the_time_that_is_set() {
     let returns = |passive: Option<PassiveCheck>, slow_start: Option<u64>| {
         let mut fixture = guarded(&[50, 50], BreakerScope::Endpoint);
@@ -253,64 +221,6 @@ async fn whatever_kept_it_away_it_returns_over_the_time_that_is_set() {
     assert_eq!(returns(Some(passive(3, 60)), Some(20)), 10);
     assert_eq!(returns(None, Some(20)), 20);
     assert_eq!(returns(None, None), 30);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_upstream_breaker_guards_all_and_outlives_an_edit() {
-    let fixture = guarded(&[50, 50], BreakerScope::Upstream);
-    let _timekeeper = Timekeeper::start(&Handle::current(), Arc::clone(&fixture.shared));
-    let balancer = fixture.balancer();
-    for _ in 0..5 {
-        attempt(&balancer, |_| Outcome::Slow).unwrap();
-    }
-    assert_eq!(attempt(&balancer, |_| BAD), Err(NoUsableTarget::Open));
-    assert_eq!((view(&fixture, 0).reason(), view(&fixture, 1).reason()), (None, None));
-    let balancer = Balancer::new(&fixture.pool, &fixture.targets, Some(&balancer));
-    assert_eq!(balancer.breaker().unwrap().view().breaker, BreakerState::Open);
-    tokio::time::sleep(Duration::from_secs(61)).await;
-    let probes: Vec<(usize, InFlight)> = (0..3).map(|_| begin(&balancer, &[]).unwrap()).collect();
-    assert!(matches!(begin(&balancer, &[]), Err(NoUsableTarget::Open)));
-    assert!(matches!(begin(&balancer, &[0, 1]), Err(NoUsableTarget::Open)));
-    for (member, probe) in &probes {
-        balancer.judge(MemberIndex(*member as u32), probe, answered(200));
-    }
-    assert_eq!(balancer.breaker().unwrap().view().breaker, BreakerState::Closed);
-    assert_eq!(balancer.breaker().unwrap().word(), Word::default(), "nobody else could take over a share of the whole");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_upstream_breaker_that_came_before_its_targets_is_seen_and_half_opens_all_the_same() {
-    let fixture = guarded(&[50, 50], BreakerScope::Upstream);
-    let _timekeeper = Timekeeper::start(&Handle::current(), Arc::clone(&fixture.shared));
-    let without = Balancer::new(&fixture.pool, &[None, None], None);
-    let balancer = Balancer::new(&fixture.pool, &fixture.targets, Some(&without));
-    let generation = fixture.shared.generation();
-    for _ in 0..5 {
-        attempt(&balancer, |_| BAD).unwrap();
-    }
-    assert_ne!(fixture.shared.generation(), generation, "who listens is told");
-    tokio::time::sleep(Duration::from_secs(61)).await;
-    assert_eq!(balancer.breaker().unwrap().view().breaker, BreakerState::HalfOpen);
-    // Targets that are gone for a moment change nothing.
-    let without = Balancer::new(&fixture.pool, &[None, None], Some(&balancer));
-    let balancer = Balancer::new(&fixture.pool, &fixture.targets, Some(&without));
-    assert_eq!(balancer.breaker().unwrap().view().breaker, BreakerState::HalfOpen);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_probes_of_a_pool_without_a_breaker_count_too() {
-    let fixture = guarded(&[100], BreakerScope::Endpoint);
-    let _timekeeper = Timekeeper::start(&Handle::current(), Arc::clone(&fixture.shared));
-    assert_eq!(fail(&fixture.balancer(), BAD), 5);
-    let mut plain = fixture.pool.clone();
-    plain.circuit_breaker = None;
-    let balancer = Balancer::new(&plain, &fixture.targets, None);
-    assert_eq!(attempt(&balancer, |_| BAD), Err(NoUsableTarget::Open));
-    tokio::time::sleep(Duration::from_secs(61)).await;
-    for _ in 0..3 {
-        attempt(&balancer, |_| answered(200)).unwrap();
-    }
-    assert_eq!(view(&fixture, 0).breaker, BreakerState::Closed);
 }
 
 #[test]
