@@ -31,16 +31,16 @@ pin_project! {
         #[pin]
         exchange: F,
         client: Rc<ClientConnection>,
-        has_body: bool,
+        chunked: bool,
         held: Option<Box<Response<AnswerBody>>>,
     }
 }
 
 /// Serves one request of HTTP/1.
 pub(super) fn serve(client: &Rc<ClientConnection>, request: Request<Incoming>) -> impl Future<Output = Served> + use<> {
-    let has_body = !request.body().is_end_stream();
+    let chunked = request.body().size_hint().exact().is_none();
     let exchange = exchange::serve(Rc::clone(client), request);
-    Answering { exchange, client: Rc::clone(client), has_body, held: None }
+    Answering { exchange, client: Rc::clone(client), chunked, held: None }
 }
 
 impl<F: Future<Output = Served>> Future for Answering<F> {
@@ -52,7 +52,7 @@ impl<F: Future<Output = Served>> Future for Answering<F> {
             return Poll::Ready(Ok(told(*held, &this.client.state)));
         }
         let Ok(answer) = ready!(this.exchange.poll(cx));
-        if *this.has_body && may_be_early(answer.status(), &this.client.state) {
+        if may_be_early(answer.status(), *this.chunked, &this.client.state) {
             *this.held = Some(Box::new(answer));
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -61,10 +61,10 @@ impl<F: Future<Output = Served>> Future for Answering<F> {
     }
 }
 
-/// Whether the rest of the request may be left unread: the client still sends it, or the answer is one that is given
-/// without a look at it.
-fn may_be_early(status: StatusCode, state: &ConnectionState) -> bool {
-    !status.is_success() || state.sends_on()
+/// Whether the rest of the request may be left unread: the client still sends it, or all of it has come in chunks, of which
+/// hyper passes over no more than one, and the answer is one that is given without a look at them.
+fn may_be_early(status: StatusCode, chunked: bool, state: &ConnectionState) -> bool {
+    state.sends_on() || chunked && !status.is_success()
 }
 
 /// The answer that was held.
