@@ -6,8 +6,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
-use crate::wait::until;
+use crate::wait::{PATIENCE, until, until_for};
+
+/// How long a start may take: the program may first have to come from a disk on which others write. One that has ended is
+/// waited for no more.
+const START: Duration = Duration::from_mins(3);
 
 /// The program's path: `SLUICEGATE_BIN`, or the one that was built beside this test.
 pub fn program() -> PathBuf {
@@ -48,7 +53,7 @@ impl Program {
 
     /// Waits until `/readyz` of its endpoints there answers 200.
     pub fn wait_until_ready(&mut self, endpoints: SocketAddr) {
-        until("the program is ready", || {
+        until_for(START, "the program is ready", || {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
                 panic!("the program ended with {status}:\n{}", self.output());
             }
@@ -119,6 +124,7 @@ impl Program {
 pub fn is_ready(endpoints: SocketAddr) -> bool {
     let ask = || {
         let mut connection = std::net::TcpStream::connect(endpoints)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
         std::io::Write::write_all(&mut connection, b"GET /readyz HTTP/1.0\r\n\r\n")?;
         let mut answer = String::new();
         connection.read_to_string(&mut answer)?;

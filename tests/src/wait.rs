@@ -6,13 +6,18 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Tries until there is a value. Panics after [`PATIENCE`], naming `what` did not happen.
-pub fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let give_up = Instant::now() + PATIENCE;
+pub fn until<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
+    until_for(PATIENCE, what, attempt)
+}
+
+/// The same with a patience of its own.
+pub fn until_for<T>(patience: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let give_up = Instant::now() + patience;
     loop {
         if let Some(value) = attempt() {
             return value;
         }
-        assert!(Instant::now() < give_up, "waited {PATIENCE:?} in vain: {what}");
+        assert!(Instant::now() < give_up, "waited {patience:?} in vain: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

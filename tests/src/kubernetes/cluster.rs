@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
-use super::namespace::Namespace;
+use super::namespace::{Namespace, PATIENCE};
 use super::rig::{Parts, Rig, programs, top};
 use crate::program::program;
 use crate::tools::both;
+use crate::wait::until_for;
 
 /// The names of the definitions.
 const DEFINITIONS: [&str; 3] =
@@ -62,8 +63,18 @@ impl Cluster {
     fn with_definitions(self) -> Self {
         let crds = top().join("crds");
         self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", crds.to_str().expect("a UTF-8 path")]);
-        self.kubectl(&[&["wait", "--for=condition=Established", "--timeout=60s"][..], &DEFINITIONS].concat());
+        for definition in DEFINITIONS {
+            self.wait_until_established(definition);
+        }
         self
+    }
+
+    /// Waits until the API server serves a kind, such as `crd/rules.sluicegate.dev`. One that is new has no conditions
+    /// yet, which `kubectl wait` takes for an error.
+    pub fn wait_until_established(&self, definition: &str) {
+        until_for(PATIENCE, &format!("{definition} is served"), || {
+            (condition(&self.get(definition), "Established")["status"] == "True").then_some(())
+        });
     }
 
     /// The administrator's kubeconfig, for `KUBECONFIG`.

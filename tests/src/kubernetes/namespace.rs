@@ -14,7 +14,7 @@ use crate::wait::until;
 
 /// How long a cluster may take before a test gives up: what comes about there goes through many processes, each of which
 /// may be short of a processor.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A namespace; with a cluster of the user's choosing it is deleted when this is dropped.
 #[derive(Debug)]

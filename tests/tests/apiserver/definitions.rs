@@ -50,7 +50,7 @@ fn an_api_server_finds_nothing_to_warn_of() {
     cluster.kubectl(&["apply", "-f", folder]);
     for (plural, _) in KINDS {
         let name = format!("crd/{plural}.sluicegate.dev");
-        cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", &name]);
+        cluster.wait_until_established(&name);
         let definition = cluster.get(&name);
         let conditions = definition["status"]["conditions"].as_array().unwrap();
         let is_true =

@@ -170,7 +170,7 @@ fn helm_installs_upgrades_and_removes_and_what_people_wrote_stays() {
         "{apiVersion: sluicegate.dev/v1alpha1, kind: Upstream, metadata: {name: web}, spec: {targets: [{name: one}]}}";
 
     helm(&cluster, &["install", "kinds", kinds, "--namespace", "gate", "--create-namespace"]);
-    cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd/upstreams.sluicegate.dev"]);
+    cluster.wait_until_established("crd/upstreams.sluicegate.dev");
     let notes = helm(&cluster, &["install", RELEASE, gate, "--namespace", "gate"]);
     assert!(notes.contains("http://edge-proxy.gate.svc:80/"), "{notes}");
     assert!(!notes.contains("does not know the kinds"), "{notes}");
