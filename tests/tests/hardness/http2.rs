@@ -55,6 +55,37 @@ fn ended(all: &[u8]) -> bool {
 }
 
 #[test]
+fn a_target_never_gets_a_length_that_is_not_the_bodys() {
+    const DATA: u8 = 0;
+    let origin = Origin::echo();
+    let gate = Gate::start(&all_to(origin.port(), ""));
+    let request = |lengths: &[&str], body: Option<&[u8]>| {
+        let base = [(":method", "POST"), (":scheme", "http"), (":authority", "test"), (":path", "/")];
+        let lengths: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
+        let head = frame(HEADERS, if body.is_some() { 4 } else { 5 }, 1, &block(&[&base[..], &lengths].concat()));
+        [head, body.map(|body| frame(DATA, 1, 1, body)).unwrap_or_default()].concat()
+    };
+    for (lengths, body) in [
+        (&["5"][..], None),
+        (&["5"], Some(&b"abc"[..])),
+        (&["2"], Some(b"abc")),
+        (&["3", "5"], Some(b"abc")),
+        (&["3, 3"], Some(b"abc")),
+        (&["0", "5"], None),
+    ] {
+        let all = exchange(&gate, &request(lengths, body), ended);
+        assert!(!frames(&all).contains(&(DATA, 1)), "{lengths:?} {body:?}");
+    }
+    assert!(origin.requests().is_empty());
+    for (lengths, body, received) in [(&["3", "3"][..], Some(&b"abc"[..]), "3"), (&["0", "0"], None, "0")] {
+        exchange(&gate, &request(lengths, body), ended);
+        let seen = origin.until_requests(1);
+        assert_eq!(seen[0].fields("content-length"), [received]);
+        origin.forget();
+    }
+}
+
+#[test]
 fn fields_that_would_break_http_1_are_never_forwarded() {
     let origin = Origin::echo();
     let gate = Gate::start(&all_to(origin.port(), ""));

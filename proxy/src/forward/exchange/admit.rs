@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{Method, Uri, Version};
+use http::{HeaderValue, Method, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -48,6 +49,11 @@ pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &Incomin
         return Err(Reason::HeadersTooLarge.into());
     }
     let content_length = body.size_hint().exact();
+    if parts.version == Version::HTTP_2 && parts.headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+        // They agree, or h2 would have refused them; the next hop may not take it so (RFC 9110, 8.6).
+        let length = content_length.ok_or(Reason::InvalidRequest)?;
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
     let streamed = content_length.is_none();
     if streamed && parts.version == Version::HTTP_11 && client.state.has_two_framings() {
         return Err(Reason::AmbiguousFraming.into());
