@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::answer::Reason;
+use crate::forward::upstream::Http1Error;
 use crate::tls::TargetTlsError;
 
 /// Why an exchange with a target failed. Details are for the log; the client sees the [`Reason`] only.
@@ -36,9 +37,12 @@ pub enum ForwardError {
     /// HTTP could not be begun on a new connection.
     #[error("cannot begin HTTP: {0}")]
     Handshake(#[source] hyper::Error),
-    /// The exchange failed before an answer.
+    /// The exchange failed before an answer, over HTTP/1.1.
     #[error("{0}")]
-    Exchange(#[source] hyper::Error),
+    Http1(#[source] Http1Error),
+    /// The exchange failed before an answer, over HTTP/2.
+    #[error("{0}")]
+    Http2(#[source] hyper::Error),
     /// The target refused the request without doing anything with it (RFC 9113, 8.7).
     #[error("refused unprocessed: {error}")]
     Refused {
@@ -72,11 +76,11 @@ pub enum ForwardError {
 }
 
 impl ForwardError {
-    /// Why an exchange failed over a connection: whether the target has refused it unprocessed, by a `RST_STREAM` that says
+    /// Why an exchange failed over HTTP/2: whether the target has refused it unprocessed, by a `RST_STREAM` that says
     /// so or a GOAWAY for streams before it.
-    pub(crate) fn of_exchange(error: hyper::Error) -> Self {
+    pub(crate) fn of_http2(error: hyper::Error) -> Self {
         let http2 = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<h2::Error>());
-        let Some(http2) = http2.filter(|http2| http2.is_remote()) else { return Self::Exchange(error) };
+        let Some(http2) = http2.filter(|http2| http2.is_remote()) else { return Self::Http2(error) };
         if http2.is_go_away() {
             let closing = http2.reason() == Some(h2::Reason::NO_ERROR);
             return Self::Refused { error, closing };
@@ -84,7 +88,7 @@ impl ForwardError {
         if http2.is_reset() && http2.reason() == Some(h2::Reason::REFUSED_STREAM) {
             return Self::Refused { error, closing: false };
         }
-        Self::Exchange(error)
+        Self::Http2(error)
     }
 
     /// Whether the target only closes its connection, which is no failure of it.
@@ -100,8 +104,9 @@ impl ForwardError {
             Self::EgressRefused(_) => Reason::EgressProxyFailed,
             Self::ConnectTimeout => Reason::ConnectTimeout,
             Self::Tls(_) | Self::TlsSettings(_) => Reason::UpstreamTlsFailed,
-            Self::Exchange(error) if error.is_parse() => Reason::UpstreamProtocolError,
-            Self::Exchange(_) | Self::Refused { .. } => Reason::UpstreamReset,
+            Self::Http1(error) if error.is_malformed() => Reason::UpstreamProtocolError,
+            Self::Http2(error) if error.is_parse() => Reason::UpstreamProtocolError,
+            Self::Http1(_) | Self::Http2(_) | Self::Refused { .. } => Reason::UpstreamReset,
             Self::Overloaded => Reason::Overloaded,
             Self::RequestTimeout | Self::TryTimeout => Reason::UpstreamTimeout,
             Self::BodyStalled => Reason::BodyTimeout,

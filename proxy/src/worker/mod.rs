@@ -25,7 +25,7 @@ use crate::answer::Reason;
 use crate::forward::client::{ConnectionState, Patience, Sweeper};
 use crate::forward::clock::Clock;
 use crate::forward::last_good::LastGood;
-use crate::forward::upstream::{ClientKey, Connections, Dialer, Link, LinkId};
+use crate::forward::upstream::{Connections, Dialer, Link, LinkId};
 use crate::observe::access_log::{Entry, WorkerLog};
 use crate::observe::metrics::{RouteShard, WorkerMetrics};
 use crate::receive::Current;
@@ -165,11 +165,6 @@ impl Worker {
     /// Puts a client connection under the sweep.
     pub(crate) fn watch(&self, state: &Arc<ConnectionState>) -> usize {
         self.sweeper.borrow_mut().insert(state, self.clock.now())
-    }
-
-    /// Wakes the task of a client connection that is under the sweep.
-    fn wake(&self, client: ClientKey) {
-        self.sweeper.borrow().wake(client);
     }
 
     /// Takes a client connection out of the sweep.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
@@ -17,7 +17,7 @@ use crate::forward::client::{Listener, accept};
 use crate::forward::clock::TICK;
 use crate::forward::last_good::LastGood;
 use crate::forward::late_writes::write_late;
-use crate::forward::upstream::{ClientKey, Dialer};
+use crate::forward::upstream::Dialer;
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::Metrics;
 use crate::receive::Current;
@@ -70,8 +70,7 @@ impl WorkerStart {
                 Ok(Listener { socket: tokio::net::TcpListener::from_std(socket)?, tls, metrics })
             })
             .collect::<io::Result<Vec<Listener>>>()?;
-        let (wake, woken) = mpsc::unbounded_channel();
-        let dialer = Dialer::new(self.resolver, self.tls, wake);
+        let dialer = Dialer::new(self.resolver, self.tls);
         let access_log = self.access_log.worker();
         let worker = Worker::new(self.id, self.settings, self.current, dialer, metrics, access_log, self.last_good);
         let accepting: Vec<JoinHandle<()>> = listeners
@@ -79,7 +78,6 @@ impl WorkerStart {
             .map(|listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener)))
             .collect();
         let writing = tokio::task::spawn_local(write_late());
-        let waking = tokio::task::spawn_local(wake_clients(Rc::clone(&worker), woken));
         let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
         // An error means that whoever could say so has gone, which is as good as a word to stop.
         let _ = self.stop.wait_for(|stop| *stop).await;
@@ -90,16 +88,8 @@ impl WorkerStart {
             tracing::warn!(worker = self.id.0, "requests did not finish within shutdown.drainTimeout; they are cut");
         }
         ticking.abort();
-        waking.abort();
         writing.abort();
         Ok(())
-    }
-}
-
-/// Wakes the clients that something has come for.
-async fn wake_clients(worker: Rc<Worker>, mut woken: mpsc::UnboundedReceiver<ClientKey>) {
-    while let Some(client) = woken.recv().await {
-        worker.wake(client);
     }
 }
 

@@ -1,6 +1,5 @@
 //! Accepting: one loop per listener and worker.
 
-use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -92,7 +91,6 @@ async fn open(worker: Rc<Worker>, terms: Rc<Terms>, stream: TcpStream, peer: Soc
         forwarded: ForwardedFacts::new(peer, tls, &worker.settings().forwarding),
         state: ConnectionState::new(),
         tls,
-        key: OnceCell::new(),
         worker,
     };
     connection.serve(stream, http2).await;

@@ -1,6 +1,5 @@
 //! One client connection, served as HTTP/1.1 or HTTP/2.
 
-use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -18,7 +17,6 @@ use super::io::{ClientIo, ClientStream};
 use super::state::{ConnectionState, Verdict};
 use crate::forward::exchange;
 use crate::forward::headers::ForwardedFacts;
-use crate::forward::upstream::ClientKey;
 use crate::worker::{LocalExecutor, Worker};
 
 /// What clients of HTTP/2 with prior knowledge send first (RFC 9113, 3.4); no HTTP/1 method begins like it.
@@ -35,15 +33,9 @@ pub(crate) struct ClientConnection {
     pub(crate) state: Arc<ConnectionState>,
     pub(crate) forwarded: ForwardedFacts,
     pub(crate) tls: bool,
-    pub(super) key: OnceCell<ClientKey>,
 }
 
 impl ClientConnection {
-    /// The connection's number in the worker's sweep.
-    pub(crate) fn key(&self) -> ClientKey {
-        self.key.get().copied().unwrap_or_default()
-    }
-
     /// Serves the connection to its end. `http2` is what ALPN agreed on, `None` where the first bytes tell.
     pub(super) async fn serve(self, mut stream: ClientStream, http2: Option<bool>) {
         let this = Rc::new(self);
@@ -178,7 +170,6 @@ struct Watched {
 impl Watched {
     fn begin(connection: &Rc<ClientConnection>) -> Self {
         let key = connection.worker.watch(&connection.state);
-        connection.key.get_or_init(|| key);
         Self { connection: Rc::clone(connection), key }
     }
 }

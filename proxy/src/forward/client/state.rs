@@ -250,14 +250,9 @@ impl ConnectionState {
             Verdict::Close => 3,
         };
         if self.verdict.fetch_max(word, Ordering::Relaxed) < word {
-            self.wake();
-        }
-    }
-
-    /// Wakes the connection's task.
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = self.waker.get() {
-            waker.wake_by_ref();
+            if let Some(waker) = self.waker.get() {
+                waker.wake_by_ref();
+            }
         }
     }
 

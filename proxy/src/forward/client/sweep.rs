@@ -59,13 +59,6 @@ impl Sweeper {
         self.connections.try_remove(key);
     }
 
-    /// Wakes the task of a connection, if it is still there.
-    pub(crate) fn wake(&self, key: usize) {
-        if let Some(watched) = self.connections.get(key) {
-            watched.state.wake();
-        }
-    }
-
     /// Asks every connection to finish what is under way.
     pub(crate) fn drain(&mut self) {
         self.draining = true;

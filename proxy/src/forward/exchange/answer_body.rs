@@ -24,7 +24,7 @@ use crate::forward::clock::{Clock, Deadline};
 use crate::forward::grpc_status;
 use crate::forward::headers::strip_trailers;
 use crate::forward::last_good::Capture;
-use crate::forward::upstream::{BodyWatch, Connections, Http1, Stream};
+use crate::forward::upstream::{Answer, BodyWatch, Connections, Http1, Http1Error, Stream, Switched};
 use crate::health::Outcome;
 use crate::pick::MemberIndex;
 
@@ -45,14 +45,13 @@ enum Source {
     Full(Bytes),
     /// From a target.
     Streamed(Streamed),
-    /// A stream that stood still for too long, and was cut.
-    Cut,
+    /// An answer that broke off, until that is told.
+    Broken(Option<BrokenOff>),
 }
 
 /// A target's body and the connection it comes over.
 #[derive(Debug)]
 pub(super) struct Streamed {
-    pub(super) body: Incoming,
     pub(super) carrier: Carrier,
     /// `timeouts.idle` and when it will be over.
     pub(super) idle: Option<(Deadline, Duration)>,
@@ -77,21 +76,60 @@ pub(super) struct Rare {
     pub(super) capture: Option<Box<Capture>>,
 }
 
-/// What carries an answer.
+/// What carries an answer's body.
 #[derive(Debug)]
 pub(super) enum Carrier {
-    /// A connection that goes back when the body was read to its end.
-    Http1 { connection: Option<Http1>, connections: Rc<Connections>, clock: Rc<Clock> },
+    /// A connection that goes back when the body was read to its end; `None`: it is given back.
+    Http1 { answer: Option<Answer>, connections: Rc<Connections>, clock: Rc<Clock> },
     /// A stream among others.
-    Http2 { stream: Stream },
+    Http2 { body: Incoming, stream: Stream },
+    /// Nothing: there is no body, and the connection serves something else now.
+    Switched,
 }
 
 impl Carrier {
+    pub(super) fn http1(connection: Http1, connections: Rc<Connections>, clock: &Rc<Clock>) -> Self {
+        Self::Http1 { answer: Some(connection.into_answer()), connections, clock: Rc::clone(clock) }
+    }
+
+    /// The byte stream of a connection that was to switch protocols; `None`: no such thing over HTTP/2.
+    pub(super) fn into_switched(self) -> Option<Switched> {
+        match self {
+            Self::Http1 { answer, .. } => answer.and_then(Answer::into_switched),
+            Self::Http2 { .. } | Self::Switched => None,
+        }
+    }
+
     /// Whether this side cut it, because the target leaves.
     fn was_cut(&self) -> bool {
         match self {
             Self::Http1 { connections, .. } => connections.link().was_cut(),
-            Self::Http2 { stream } => stream.link().was_cut(),
+            Self::Http2 { stream, .. } => stream.link().was_cut(),
+            Self::Switched => false,
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        match self {
+            Self::Http1 { answer: Some(answer), .. } => answer.poll_frame(cx).map_err(BrokenOff::Http1),
+            Self::Http2 { body, .. } => Pin::new(body).poll_frame(cx).map_err(BrokenOff::Http2),
+            Self::Http1 { answer: None, .. } | Self::Switched => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Http1 { answer, .. } => answer.as_ref().is_none_or(Answer::is_end_stream),
+            Self::Http2 { body, .. } => body.is_end_stream(),
+            Self::Switched => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1 { answer: Some(answer), .. } => answer.size_hint(),
+            Self::Http2 { body, .. } => body.size_hint(),
+            Self::Http1 { answer: None, .. } | Self::Switched => SizeHint::with_exact(0),
         }
     }
 }
@@ -99,9 +137,12 @@ impl Carrier {
 /// An answer that broke off; the client sees its connection or stream cut, never an end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BrokenOff {
-    /// The target failed.
+    /// The target failed, over HTTP/1.1.
     #[error(transparent)]
-    Target(hyper::Error),
+    Http1(Http1Error),
+    /// The target failed, over HTTP/2.
+    #[error(transparent)]
+    Http2(hyper::Error),
     /// The body stood still for `timeouts.idle`.
     #[error("the answer's body stood still for timeouts.idle")]
     Idle,
@@ -118,14 +159,20 @@ impl AnswerBody {
 }
 
 impl AnswerBody {
-    /// Has an answer judged that broke off, unless the client's own body did or this side cut it.
+    /// Lets go of an answer that broke off, and has it judged unless the client's own body did or this side cut it.
     #[cold]
-    fn broke_off(&self) {
-        let Source::Streamed(streamed) = &self.source else { return };
-        let watch = streamed.rare.as_ref().and_then(|rare| rare.watch.as_ref());
-        if !streamed.carrier.was_cut() && watch.is_none_or(|watch| watch.take_failure().is_none()) {
-            self.judge(Outcome::Reset);
+    fn break_off(&mut self, error: BrokenOff) {
+        self.record.broke_off(match error {
+            BrokenOff::Http1(_) | BrokenOff::Http2(_) => Reason::UpstreamReset,
+            BrokenOff::Idle => Reason::UpstreamTimeout,
+        });
+        if let Source::Streamed(streamed) = &self.source {
+            let watch = streamed.rare.as_ref().and_then(|rare| rare.watch.as_ref());
+            if !streamed.carrier.was_cut() && watch.is_none_or(|watch| watch.take_failure().is_none()) {
+                self.judge(Outcome::Reset);
+            }
         }
+        self.source = Source::Broken(Some(error));
     }
 
     /// Has a gRPC call judged whose trailers say that the server failed.
@@ -164,22 +211,20 @@ impl Body for AnswerBody {
                     return Poll::Pending;
                 }
             },
-            Source::Cut => None,
+            Source::Broken(error) => return Poll::Ready(error.take().map(Err)),
         };
-        match &frame {
-            Some(Ok(frame)) => match (frame.data_ref(), frame.trailers_ref()) {
+        match frame {
+            Some(Err(error)) => {
+                this.break_off(error);
+                // Told at once, hyper would close the connection before what came until now has gone out.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Some(Ok(ref frame)) => match (frame.data_ref(), frame.trailers_ref()) {
                 (Some(data), _) => this.record.sent(data.len()),
                 (None, Some(trailers)) => this.trailed(trailers),
                 (None, None) => {}
             },
-            Some(Err(error)) => {
-                this.record.broke_off(match error {
-                    BrokenOff::Target(_) => Reason::UpstreamReset,
-                    BrokenOff::Idle => Reason::UpstreamTimeout,
-                });
-                this.broke_off();
-                this.source = Source::Cut;
-            }
             None => {}
         }
         Poll::Ready(frame)
@@ -188,25 +233,25 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Full(bytes) => bytes.is_empty(),
-            Source::Streamed(streamed) => streamed.body.is_end_stream(),
-            Source::Cut => false,
+            Source::Streamed(streamed) => streamed.carrier.is_end_stream(),
+            Source::Broken(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Streamed(streamed) => streamed.body.size_hint(),
-            Source::Cut => SizeHint::new(),
+            Source::Streamed(streamed) => streamed.carrier.size_hint(),
+            Source::Broken(_) => SizeHint::new(),
         }
     }
 }
 
 impl Streamed {
     /// A body that nothing but its connection depends on.
-    pub(super) fn handed_over(body: Incoming, carrier: Carrier) -> Self {
+    pub(super) fn handed_over(carrier: Carrier) -> Self {
         let member = MemberIndex(0);
-        Self { body, carrier, idle: None, in_flight: None, member, rare: None, ended: false }
+        Self { carrier, idle: None, in_flight: None, member, rare: None, ended: false }
     }
 
     /// The pool that stood in for the route's own.
@@ -215,7 +260,7 @@ impl Streamed {
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let Poll::Ready(next) = Pin::new(&mut self.body).poll_frame(cx) else {
+        let Poll::Ready(next) = self.carrier.poll_frame(cx) else {
             if let Some((deadline, _)) = &self.idle
                 && deadline.poll_passed(cx)
             {
@@ -228,7 +273,7 @@ impl Streamed {
         }
         Poll::Ready(match next {
             Some(Ok(frame)) => Some(Ok(self.passed(frame))),
-            Some(Err(error)) => Some(Err(BrokenOff::Target(error))),
+            Some(Err(error)) => Some(Err(error)),
             None => {
                 self.ended = true;
                 None
@@ -258,13 +303,12 @@ impl Streamed {
 
 /// Reads a small answer that nobody gets to its end, so that its connection can be used again. The connection of a larger
 /// one is closed.
-pub(super) fn drain((response, carrier): Answered) {
-    let body = response.into_body();
-    if body.size_hint().lower() > DRAINED {
+pub(super) fn drain((_, carrier): Answered) {
+    if carrier.size_hint().lower() > DRAINED {
         return;
     }
-    let mut streamed = Streamed::handed_over(body, carrier);
-    if streamed.body.is_end_stream() {
+    let mut streamed = Streamed::handed_over(carrier);
+    if streamed.carrier.is_end_stream() {
         return;
     }
     tokio::task::spawn_local(tokio::time::timeout(DRAIN_TIME, async move {
@@ -280,16 +324,16 @@ pub(super) fn drain((response, carrier): Answered) {
 
 impl Drop for Streamed {
     fn drop(&mut self) {
-        let ended = self.ended || self.body.is_end_stream();
+        let ended = self.ended || self.carrier.is_end_stream();
         if let Some(rare) = self.rare.take()
             && let Some(capture) = rare.capture
             && ended
         {
             capture.keep();
         }
-        if let Carrier::Http1 { connection, connections, clock } = &mut self.carrier
+        if let Carrier::Http1 { answer, connections, clock } = &mut self.carrier
             && ended
-            && let Some(connection) = connection.take()
+            && let Some(connection) = answer.take().and_then(Answer::into_connection)
         {
             connections.give_back(connection, clock.now());
         }

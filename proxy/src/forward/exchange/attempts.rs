@@ -84,7 +84,7 @@ impl Repeats {
 
     /// Whether an answer is to be looked at again.
     pub(super) fn doubts(self, routed: Routed<'_>, answered: &Answered) -> bool {
-        let failure = Failure::Status(answered.0.status());
+        let failure = Failure::Status(answered.0.status);
         self.allowed
             && (routed.route.retry.as_ref().is_some_and(|retry| retry.covers(failure))
                 || routed.pool.pool.levels.len() > 1 && failure.fails_over())
@@ -169,10 +169,10 @@ impl<'a> Attempts<'_, 'a> {
         mut reached: Reached<'a>,
         answered: Answered,
     ) -> Result<Following<'a>, Box<Result<(Reached<'a>, Answered), Refusal>>> {
-        let status = answered.0.status();
+        let status = answered.0.status;
         let mut tries = reached.tries.take().unwrap_or_default();
         tries.tried.push(reached.member);
-        if let Some(rest) = retry_after(status, answered.0.headers()) {
+        if let Some(rest) = retry_after(status, &answered.0.headers) {
             tries.rests(reached.member, rest);
         }
         reached.tries = Some(tries);
@@ -304,7 +304,7 @@ impl<'a> Attempts<'_, 'a> {
             outgoing.apply(self.client, seen.admitted, &reached, &mut parts)?
         } else {
             let last = (last_reach, std::mem::take(&mut self.replaced));
-            Outgoing::apply_again(seen.admitted, self.prefix, last, &reached, &mut parts)?
+            Outgoing::apply_again(self.prefix, last, &reached, &mut parts)?
         };
         let request = Request::from_parts(parts, body);
         let outcome = attempt(self.client, seen.admitted.version, &mut reached, request).await;

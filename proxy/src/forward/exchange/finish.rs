@@ -36,12 +36,11 @@ pub(super) fn finish(
     rest: Rest,
 ) -> Result<(response::Parts, Streamed), Refusal> {
     let routed = reached.routed;
-    let (response, carrier) = answered;
-    let (mut parts, body) = response.into_parts();
+    let (mut parts, carrier) = answered;
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         let link = Arc::clone(reached.connections.link());
-        let switched = upgrade::Switched { parts, carrier, body, in_flight: reached.in_flight, link };
-        return upgrade::upgrade(client, switched, rest.on_upgrade);
+        let agreed = upgrade::Agreed { parts, carrier, in_flight: reached.in_flight, link };
+        return upgrade::upgrade(client, agreed, rest.on_upgrade);
     }
     strip_response(&mut parts.headers, parts.status, version).map_err(|_| Reason::UpstreamProtocolError)?;
     parts.headers.append(VIA, via(parts.version));
@@ -65,15 +64,8 @@ pub(super) fn finish(
     } else {
         None
     };
-    let streamed = Streamed {
-        body,
-        carrier,
-        idle,
-        in_flight: Some(reached.in_flight),
-        member: reached.member,
-        rare,
-        ended: false,
-    };
+    let streamed =
+        Streamed { carrier, idle, in_flight: Some(reached.in_flight), member: reached.member, rare, ended: false };
     Ok((parts, streamed))
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use http::header::{COOKIE, HOST, TRANSFER_ENCODING};
+use http::header::{COOKIE, HOST};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
 
 use super::Refusal;
 use super::admit::Admitted;
@@ -58,13 +58,12 @@ impl Outgoing {
         }
         route_edits.apply(&mut parts.headers);
         parts.extensions.clear();
-        self.address(admitted, reached, parts)
+        self.address(reached, parts)
     }
 
     /// Makes a head that was for another target what this one gets.
     #[cold]
     pub(super) fn apply_again(
-        admitted: &Admitted,
         prefix: usize,
         last: (&Reach, Replaced),
         reached: &Reached<'_>,
@@ -78,7 +77,6 @@ impl Outgoing {
         if let Some((_, host)) = reached.connections.link().authority() {
             parts.headers.insert(HOST, route_edits.host().unwrap_or(host).clone());
         }
-        parts.headers.remove(TRANSFER_ENCODING);
         if !reached.http2() {
             join_cookies(&mut parts.headers);
         }
@@ -90,24 +88,19 @@ impl Outgoing {
         };
         let told = told_target(reached, asked.path(), (&path, asked.query()), prefix)?;
         let path_and_query = told.unwrap_or_else(|| asked.clone());
-        let mut replaced = Self { path_and_query: Some(path_and_query) }.address(admitted, reached, parts)?;
+        let mut replaced = Self { path_and_query: Some(path_and_query) }.address(reached, parts)?;
         replaced.path_and_query = Some(asked);
         Ok(replaced)
     }
 
     /// The Target's own part in the head.
-    fn address(self, admitted: &Admitted, reached: &Reached<'_>, parts: &mut Parts) -> Result<Replaced, Refusal> {
+    fn address(self, reached: &Reached<'_>, parts: &mut Parts) -> Result<Replaced, Refusal> {
         let reach = reached.reach()?;
         let link = reached.connections.link();
         let (authority, _) = link.authority().ok_or(Reason::InvalidConfiguration)?;
         let target_edits = (*reach.rewrite).as_ref().map_err(|_| Reason::InvalidConfiguration)?;
         let http2 = reached.http2();
         let headers = target_edits.apply_for_now(&mut parts.headers);
-        if admitted.content_length.is_none() && !http2 && (parts.method == Method::GET || parts.method == Method::HEAD)
-        {
-            // hyper takes such a request to have no body, and would drop it without a word.
-            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
         let path_and_query = self.set_uri(link, authority, http2, parts)?;
         Ok(Replaced { headers, path_and_query })
     }

@@ -6,8 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response, Version};
-use hyper::body::Incoming;
+use http::{Request, Version, response};
 use hyper::client::conn::TrySendError;
 
 use super::Routed;
@@ -26,8 +25,8 @@ use crate::observe::metrics::AttemptOutcome;
 /// How often a request that was never sent is given to a fresh connection.
 const UNSENT: u32 = 3;
 
-/// An answer's head and body, and what carries it.
-pub(super) type Answered = (Response<Incoming>, Carrier);
+/// An answer's head, and what carries its body.
+pub(super) type Answered = (response::Parts, Carrier);
 
 /// An attempt without an answer.
 #[derive(Debug)]
@@ -73,11 +72,12 @@ pub(super) async fn attempt(
                 reached.in_flight.answered_after(sent.elapsed());
             }
             if balancer.judges_attempt(&reached.in_flight) {
-                let status = grpc_status::for_health(answered.0.status(), answered.0.headers());
-                let retry_after = retry_after(status, answered.0.headers());
+                let (head, _) = &answered;
+                let status = grpc_status::for_health(head.status, &head.headers);
+                let retry_after = retry_after(status, &head.headers);
                 balancer.judge(reached.member, &reached.in_flight, Outcome::Answered { status, retry_after });
             }
-            tracing::debug!(target = %reached.target(), status = %answered.0.status(), "a target answered");
+            tracing::debug!(target = %reached.target(), status = %answered.0.status, "a target answered");
             Ok(answered)
         }
         Err(failed) => Err(failed_for(failed, reached, watch.as_deref(), sent.is_some())),
@@ -111,8 +111,8 @@ fn failed_for(mut failed: Failed, reached: &Reached<'_>, watch: Option<&BodyWatc
     failed
 }
 
-/// Sends over the connection that was checked out, and over a fresh one as long as nothing was sent: a target may close
-/// an idle connection at any moment.
+/// Sends over the connection that was checked out. One of HTTP/2 may close before it takes the request; then it goes over a
+/// fresh one.
 async fn carry(
     client: &Rc<ClientConnection>,
     version: Version,
@@ -129,24 +129,19 @@ async fn carry(
         let limits = Limits::begin(client.worker.clock(), reached, watch);
         let failed = match checkout.ok_or(ForwardError::Internal("a request without a connection"))? {
             Checkout::Http1(mut connection) => {
-                let sending = pin!(connection.sender.try_send_request(request));
-                let sending = connection.interim.passed_on(interim_to, sending);
-                match limits.hold(sending).await? {
-                    Ok(response) => {
-                        let carrier = Carrier::Http1 {
-                            connection: Some(connection),
-                            connections: Rc::clone(&reached.connections),
-                            clock: Rc::clone(client.worker.clock()),
-                        };
-                        return Ok((response, carrier));
-                    }
-                    Err(failed) => failed,
-                }
+                connection.begin(request);
+                let head = limits.hold(poll_fn(|cx| connection.poll_head(cx, interim_to))).await?;
+                let head = head.map_err(ForwardError::Http1)?;
+                let connections = Rc::clone(&reached.connections);
+                return Ok((head, Carrier::http1(connection, connections, client.worker.clock())));
             }
             Checkout::Http2(stream) => {
                 let sending = stream.sender().try_send_request(request);
                 match limits.hold(sending).await? {
-                    Ok(response) => return Ok((response, Carrier::Http2 { stream })),
+                    Ok(response) => {
+                        let (head, body) = response.into_parts();
+                        return Ok((head, Carrier::Http2 { body, stream }));
+                    }
                     Err(failed) => failed,
                 }
             }
@@ -155,7 +150,7 @@ async fn carry(
         (request, unsent) = unsent_request(failed)?;
         left -= 1;
         let opened = if left == 0 {
-            Err(ForwardError::Exchange(unsent))
+            Err(ForwardError::Http2(unsent))
         } else {
             let dialer = client.worker.dialer();
             let opening = reached.connections.open(dialer, reached.routed.route.route.priority, reached.upgrade);
@@ -176,7 +171,7 @@ fn unsent_request(
 ) -> Result<(Request<RequestBody>, hyper::Error), ForwardError> {
     match failed.take_message() {
         Some(request) => Ok((request, failed.into_error())),
-        None => Err(ForwardError::of_exchange(failed.into_error())),
+        None => Err(ForwardError::of_http2(failed.into_error())),
     }
 }
 

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Version, response};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
@@ -14,13 +13,12 @@ use crate::answer::Reason;
 use crate::endpoint::InFlight;
 use crate::forward::client::{Busy, ClientConnection};
 use crate::forward::headers::strip_response;
-use crate::forward::upstream::Link;
+use crate::forward::upstream::{Link, Switched};
 
 /// A target's 101.
 #[derive(Debug)]
-pub(super) struct Switched {
+pub(super) struct Agreed {
     pub(super) parts: response::Parts,
-    pub(super) body: Incoming,
     pub(super) carrier: Carrier,
     pub(super) in_flight: InFlight,
     pub(super) link: Arc<Link>,
@@ -30,12 +28,11 @@ pub(super) struct Switched {
 #[cold]
 pub(super) fn upgrade(
     client: &Rc<ClientConnection>,
-    switched: Switched,
+    agreed: Agreed,
     on_client: Option<OnUpgrade>,
 ) -> Result<(response::Parts, Streamed), Refusal> {
-    let Switched { mut parts, body, carrier, in_flight, link } = switched;
-    let on_target = parts.extensions.remove::<OnUpgrade>();
-    let (Some(on_client), Some(on_target)) = (on_client, on_target) else {
+    let Agreed { mut parts, carrier, in_flight, link } = agreed;
+    let (Some(on_client), Some(target)) = (on_client, carrier.into_switched()) else {
         return Err(Reason::UpgradeFailed.into());
     };
     strip_response(&mut parts.headers, parts.status, Version::HTTP_11).map_err(|_| Reason::UpgradeFailed)?;
@@ -45,9 +42,9 @@ pub(super) fn upgrade(
         busy: Busy::begin(&client.state),
         alive: client.worker.enter(),
     };
-    client.worker.dialer().driven().drive(&link, None, tunnel.run(on_client, on_target));
+    client.worker.dialer().driven().drive(&link, None, tunnel.run(on_client, target));
     parts.version = Version::HTTP_11;
-    Ok((parts, Streamed::handed_over(body, carrier)))
+    Ok((parts, Streamed::handed_over(Carrier::Switched)))
 }
 
 /// What lasts as long as the tunnel.
@@ -58,9 +55,8 @@ struct Tunnel {
 }
 
 impl Tunnel {
-    async fn run(self, on_client: OnUpgrade, on_target: OnUpgrade) {
+    async fn run(self, on_client: OnUpgrade, mut target: Switched) {
         let result = async {
-            let mut target = TokioIo::new(on_target.await?);
             let mut client = TokioIo::new(on_client.await?);
             Ok::<_, hyper::Error>(tokio::io::copy_bidirectional(&mut client, &mut target).await)
         };

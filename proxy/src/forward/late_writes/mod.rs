@@ -12,7 +12,7 @@
 mod tcp;
 mod turn;
 
-pub(crate) use tcp::LateTcp;
+pub(crate) use tcp::{Cutter, LateTcp};
 pub(crate) use turn::write_late;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
@@ -21,6 +21,19 @@ use super::turn;
 pub(crate) struct LateTcp {
     read: OwnedReadHalf,
     write: Arc<Late>,
+}
+
+/// Ends a stream from outside: whoever reads from it or writes to it is woken, and finds it at its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Cutter(Weak<Late>);
+
+impl Cutter {
+    /// Ends the stream, if it is still there.
+    pub(crate) fn cut(&self) {
+        if let Some(late) = self.0.upgrade() {
+            late.lock().shut_down();
+        }
+    }
 }
 
 /// The half that writes. The turn holds it as well while something of it waits.
@@ -53,6 +66,16 @@ impl LateTcp {
         let (read, half) = stream.into_split();
         let writing = Writing { half, waits: false, full: None, failed: None };
         Self { read, write: Arc::new(Late(Mutex::new(writing))) }
+    }
+
+    /// What ends it from outside.
+    pub(crate) fn cutter(&self) -> Cutter {
+        Cutter(Arc::downgrade(&self.write))
+    }
+
+    /// Whether it is open and has nothing to read. No waker is kept, and as long as nothing came there is no system call.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.read.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn poll_write_parts<'a>(
@@ -137,9 +160,13 @@ impl Writing {
     /// Keeps the failure for whoever writes next. Whoever only reads, because all seems written, is woken by the end.
     #[cold]
     fn fail(&mut self, error: io::Error) {
+        self.shut_down();
+        self.failed = Some(error);
+    }
+
+    fn shut_down(&self) {
         // It fails where the peer has gone altogether, which wakes as well.
         let _ = SockRef::from(self.half.as_ref()).shutdown(Shutdown::Both);
-        self.failed = Some(error);
     }
 
     /// Ready when late writes are with the socket, or on their way to it at the end of the turn.

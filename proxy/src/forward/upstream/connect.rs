@@ -6,33 +6,30 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use sluicegate_table::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 use tokio_rustls::client::TlsStream;
 
 use super::body::RequestBody;
 use super::driven::Driven;
 use super::gate::Permit;
-use super::interim::{ClientKey, Interim, Look};
-use super::io::{UpstreamIo, UpstreamStream};
+use super::http1::Http1;
+use super::io::UpstreamStream;
 use super::link::Link;
 use super::tcp::{connect, connect_to};
 use super::tunnel::{tunnel, tunnel_authority};
 use crate::forward::error::ForwardError;
-use crate::forward::late_writes::LateTcp;
+use crate::forward::late_writes::{Cutter, LateTcp};
 use crate::resolve::Resolver;
 use crate::tls::{Alpn, TargetTlsCache};
 
 /// Stream windows small enough that a hundred slow answers fit the connection's window, so that none stalls the others.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
-/// How large an answer's head may be, and how much of a body is read at a time.
-const READ_BUFFER: usize = 256 * 1024;
-/// As large over HTTP/2, where hyper's own limit is 16 KiB.
+/// How large an answer's head may be, as over HTTP/1.1; hyper's own limit is 16 KiB.
 const HEADER_LIST: u32 = 256 * 1024;
 
 /// What opening a connection needs, per worker.
@@ -40,23 +37,22 @@ const HEADER_LIST: u32 = 256 * 1024;
 pub(crate) struct Dialer {
     resolver: Resolver,
     tls: Arc<TargetTlsCache>,
-    wake: UnboundedSender<ClientKey>,
     driven: Rc<Driven>,
 }
 
-/// A new connection, by the protocol that was agreed on. Its task runs until it is closed, and holds the permit.
+/// A new connection, by the protocol that was agreed on. The permit goes with it, or with the task that drives it.
 pub(super) enum Fresh {
-    Http1(http1::SendRequest<RequestBody>, Arc<Interim>),
+    Http1(Http1),
     Http2(http2::SendRequest<RequestBody>),
 }
 
 impl Dialer {
-    /// `wake` makes the worker wake a client's task.
-    pub(crate) fn new(resolver: Resolver, tls: Arc<TargetTlsCache>, wake: UnboundedSender<ClientKey>) -> Self {
-        Self { resolver, tls, wake, driven: Rc::default() }
+    /// No connections yet.
+    pub(crate) fn new(resolver: Resolver, tls: Arc<TargetTlsCache>) -> Self {
+        Self { resolver, tls, driven: Rc::default() }
     }
 
-    /// The tasks that drive the worker's connections to targets.
+    /// The worker's open connections to targets.
     pub(crate) fn driven(&self) -> &Rc<Driven> {
         &self.driven
     }
@@ -71,32 +67,20 @@ impl Dialer {
     }
 
     async fn handshake(&self, link: &Arc<Link>, permit: Permit, upgrade: bool) -> Result<Fresh, ForwardError> {
-        let (stream, http2) = self.stream(link, upgrade).await?;
-        if http2 {
-            let io = TokioIo::new(UpstreamIo { stream, interim: None });
-            let executor = Executor::default();
-            let (sender, connection) = http2::Builder::new(executor.clone())
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-                .max_header_list_size(HEADER_LIST)
-                .handshake(io)
-                .await
-                .map_err(ForwardError::Handshake)?;
-            self.drive(permit, link, executor.first.get().cloned(), connection);
-            Ok(Fresh::Http2(sender))
-        } else {
-            let interim = Interim::new(self.wake.clone());
-            let io = TokioIo::new(UpstreamIo { stream, interim: Some(Look::new(Arc::clone(&interim))) });
-            let (sender, connection) = http1::Builder::new()
-                // Most requests are a head alone, which needs no `writev`: 600 instructions less.
-                .writev(false)
-                .max_buf_size(READ_BUFFER)
-                .handshake(io)
-                .await
-                .map_err(ForwardError::Handshake)?;
-            self.drive(permit, link, None, connection.with_upgrades());
-            Ok(Fresh::Http1(sender, interim))
+        let (stream, cutter, http2) = self.stream(link, upgrade).await?;
+        if !http2 {
+            return Ok(Fresh::Http1(Http1::new(stream, link, self.driven.polled(link, cutter), permit)));
         }
+        let executor = Executor::default();
+        let (sender, connection) = http2::Builder::new(executor.clone())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(HEADER_LIST)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(ForwardError::Handshake)?;
+        self.drive(permit, link, executor.first.get().cloned(), connection);
+        Ok(Fresh::Http2(sender))
     }
 
     /// Runs a connection until it is closed or cut; only then may another be opened in its place.
@@ -116,40 +100,35 @@ impl Dialer {
         });
     }
 
-    /// The byte stream, and whether HTTP/2 is spoken on it.
-    async fn stream(&self, link: &Link, upgrade: bool) -> Result<(UpstreamStream, bool), ForwardError> {
+    /// The byte stream, what cuts it, and whether HTTP/2 is spoken on it.
+    async fn stream(&self, link: &Link, upgrade: bool) -> Result<(UpstreamStream, Cutter, bool), ForwardError> {
         let terms = &link.terms;
         let http2 = terms.protocol == Protocol::H2c;
         let tls = terms.protocol == Protocol::Https;
         let alpn = if upgrade { Alpn::Http1 } else { Alpn::Http2OrHttp1 };
-        match &terms.egress_proxy {
-            None => {
-                let tcp = match terms.address {
-                    Some(address) => connect_to(address.ip(), address.port()).await.map_err(ForwardError::Connect)?,
-                    None => connect(&self.resolver, &terms.host, terms.port, terms.connections.connect_timeout).await?,
-                };
-                let tcp = LateTcp::new(tcp);
-                if !tls {
-                    return Ok((UpstreamStream::Plain(tcp), http2));
-                }
-                let stream = self.secure(link, tcp, alpn).await?;
-                let http2 = speaks_http2(&stream);
-                Ok((UpstreamStream::Tls(Box::new(stream)), http2))
+        let limit = terms.connections.connect_timeout;
+        let tcp = match (&terms.egress_proxy, terms.address) {
+            (Some(proxy), _) => connect(&self.resolver, &proxy.host, proxy.port, limit).await?,
+            (None, Some(address)) => connect_to(address.ip(), address.port()).await.map_err(ForwardError::Connect)?,
+            (None, None) => connect(&self.resolver, &terms.host, terms.port, limit).await?,
+        };
+        let tcp = LateTcp::new(tcp);
+        let cutter = tcp.cutter();
+        let Some(proxy) = terms.egress_proxy.as_ref().filter(|_| !link.absolute_form()) else {
+            if !tls {
+                return Ok((UpstreamStream::Plain(tcp), cutter, http2));
             }
-            Some(proxy) => {
-                let tcp = connect(&self.resolver, &proxy.host, proxy.port, terms.connections.connect_timeout).await?;
-                if link.absolute_form() {
-                    return Ok((UpstreamStream::Plain(LateTcp::new(tcp)), false));
-                }
-                let tunnel = tunnel(proxy, tcp, &tunnel_authority(&terms.host, terms.port, terms.address)).await?;
-                if !tls {
-                    return Ok((UpstreamStream::Tunnel(Box::new(tunnel)), http2));
-                }
-                let stream = self.secure(link, tunnel, alpn).await?;
-                let http2 = speaks_http2(&stream);
-                Ok((UpstreamStream::TlsTunnel(Box::new(stream)), http2))
-            }
+            let stream = self.secure(link, tcp, alpn).await?;
+            let http2 = speaks_http2(&stream);
+            return Ok((UpstreamStream::Tls(Box::new(stream)), cutter, http2));
+        };
+        let tunnel = tunnel(proxy, tcp, &tunnel_authority(&terms.host, terms.port, terms.address)).await?;
+        if !tls {
+            return Ok((UpstreamStream::Tunnel(Box::new(tunnel)), cutter, http2));
         }
+        let stream = self.secure(link, tunnel, alpn).await?;
+        let http2 = speaks_http2(&stream);
+        Ok((UpstreamStream::TlsTunnel(Box::new(stream)), cutter, http2))
     }
 
     async fn secure<S>(&self, link: &Link, stream: S, alpn: Alpn) -> Result<TlsStream<S>, ForwardError>

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use sluicegate_table::{Priority, Protocol};
 use tokio::sync::Notify;
 
 use super::body::RequestBody;
 use super::connect::{Dialer, Fresh};
 use super::gate::{Admission, Gate, Grant, Permit, Ticket};
-use super::interim::Interim;
+use super::http1::Http1;
 use super::link::Link;
 use crate::forward::clock::Millis;
 use crate::forward::error::ForwardError;
@@ -41,15 +41,6 @@ pub(crate) struct Connections {
 struct Idle {
     connection: Http1,
     since: Millis,
-}
-
-/// An HTTP/1.1 connection that one request has to itself.
-#[derive(Debug)]
-pub(crate) struct Http1 {
-    /// Sends the request.
-    pub(crate) sender: http1::SendRequest<RequestBody>,
-    /// Passes interim answers on.
-    pub(crate) interim: Arc<Interim>,
 }
 
 /// An HTTP/2 connection that requests share.
@@ -135,9 +126,9 @@ impl Connections {
     /// A connection that is there, if there is one: the hot path. An upgrade needs HTTP/1.1.
     pub(crate) fn ready(&self, upgrade: bool) -> Option<Checkout> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(Idle { connection, .. }) = idle.pop() {
+        while let Some(Idle { mut connection, .. }) = idle.pop() {
             self.link.idle.fetch_sub(1, Ordering::Relaxed);
-            if connection.sender.is_ready() {
+            if connection.serves() {
                 return Some(Checkout::Http1(connection));
             }
         }
@@ -167,11 +158,17 @@ impl Connections {
         if self.shares(upgrade) {
             return self.open_stream(dialer, priority).await;
         }
-        let permit = match self.permit(priority).await? {
-            Turn::Open(permit) => permit,
-            Turn::Reserved(connection) => return Ok(Checkout::Http1(connection)),
-        };
-        Ok(self.adopt(dialer.dial(&self.link, permit, upgrade).await?))
+        loop {
+            match self.permit(priority).await? {
+                Turn::Open(permit) => return Ok(self.adopt(dialer.dial(&self.link, permit, upgrade).await?)),
+                Turn::Reserved(mut connection) => {
+                    if connection.serves() {
+                        return Ok(Checkout::Http1(connection));
+                    }
+                    // The target has closed it meanwhile; its permit goes to the next, who may be this one.
+                }
+            }
+        }
     }
 
     /// One dial at a time: the others wait for the connection that all of them will share.
@@ -225,7 +222,7 @@ impl Connections {
 
     fn adopt(&self, fresh: Fresh) -> Checkout {
         match fresh {
-            Fresh::Http1(sender, interim) => Checkout::Http1(Http1 { sender, interim }),
+            Fresh::Http1(connection) => Checkout::Http1(connection),
             Fresh::Http2(sender) => {
                 self.multiplexes.set(true);
                 let connection = Rc::new(Http2 {
@@ -245,7 +242,7 @@ impl Connections {
 
     /// Takes back a connection whose answer was read to its end.
     pub(crate) fn give_back(&self, connection: Http1, now: Millis) {
-        if !self.link.terms.connections.keep_alive || self.closing.get() || connection.sender.is_closed() {
+        if !self.link.terms.connections.keep_alive || self.closing.get() {
             return;
         }
         if self.link.gate.pending() == 0 {
@@ -286,12 +283,12 @@ impl Connections {
         let mut wanted = self.link.gate.pending();
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain(|idle| {
+        idle.retain_mut(|idle| {
             if wanted > 0 {
                 wanted -= 1;
                 return false;
             }
-            now.saturating_sub(idle.since) < limit && !idle.connection.sender.is_closed()
+            now.saturating_sub(idle.since) < limit && idle.connection.serves()
         });
         let closed = u32::try_from(before - idle.len()).unwrap_or(u32::MAX);
         self.link.idle.fetch_sub(closed, Ordering::Relaxed);

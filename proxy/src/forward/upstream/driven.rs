@@ -1,10 +1,10 @@
-//! The tasks that drive a worker's connections to targets, upgraded ones included: found by their link, so that they can be
-//! cut.
+//! A worker's open connections to targets, upgraded ones included: found by their link, so that they can be cut.
 //!
-//! A task is cut by aborting it. What reads from its connection then sees an error, never an end, and a request pays
-//! nothing for it: tasks are entered when a connection is opened and looked through at a tick.
+//! A connection that a task drives is cut by aborting the task, one that its exchange polls by shutting its socket down.
+//! What reads from it then sees an error, never an end, and a request pays nothing for it: connections are entered when
+//! they are opened and looked through at a tick.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,24 +16,40 @@ use tokio::task::AbortHandle;
 
 use super::link::{Link, LinkId};
 use crate::forward::clock::Millis;
+use crate::forward::late_writes::Cutter;
 
-/// The tasks that drive a worker's connections to targets.
+/// A worker's open connections to targets.
 #[derive(Debug, Default)]
 pub(crate) struct Driven {
     links: RefCell<HashMap<LinkId, OfLink>>,
 }
 
-/// The tasks over one link; never empty.
+/// The connections over one link; never empty.
 #[derive(Debug)]
 struct OfLink {
     link: Arc<Link>,
-    tasks: Slab<Handles>,
+    open: Slab<Handle>,
     /// When a tick first saw that the endpoint leaves.
     leaving_since: Option<Millis>,
 }
 
-/// An HTTP/2 connection has a task of its own beside the one that hands it requests.
-type Handles = SmallVec<[AbortHandle; 2]>;
+/// What a connection is cut by.
+#[derive(Debug)]
+enum Handle {
+    /// The tasks that drive it: an HTTP/2 connection has one of its own beside the one that hands it requests.
+    Tasks(SmallVec<[AbortHandle; 2]>),
+    /// Its socket.
+    Socket(Cutter),
+}
+
+impl Handle {
+    fn cut(&self) {
+        match self {
+            Self::Tasks(tasks) => tasks.iter().for_each(AbortHandle::abort),
+            Self::Socket(cutter) => cutter.cut(),
+        }
+    }
+}
 
 impl Driven {
     /// Runs `task` until it ends or is cut. `beneath` is cut with it.
@@ -43,18 +59,26 @@ impl Driven {
         beneath: Option<AbortHandle>,
         task: impl Future<Output = ()> + 'static,
     ) {
-        let entry = Entry { driven: Rc::clone(self), link: link.id(), key: Cell::new(None) };
-        let entry = Rc::new(entry);
-        let held = Rc::clone(&entry);
+        let entered = Rc::new(OnceCell::<Entry>::new());
+        let held = Rc::clone(&entered);
         let handle = tokio::task::spawn_local(async move {
             // Dropped with the task, whether it ends or is cut.
             let _held = held;
             task.await;
         });
+        let tasks = std::iter::once(handle.abort_handle()).chain(beneath).collect();
+        entered.get_or_init(|| self.enter(link, Handle::Tasks(tasks)));
+    }
+
+    /// Knows of a connection that its exchanges poll, until its entry is dropped.
+    pub(super) fn polled(self: &Rc<Self>, link: &Arc<Link>, cutter: Cutter) -> Entry {
+        self.enter(link, Handle::Socket(cutter))
+    }
+
+    fn enter(self: &Rc<Self>, link: &Arc<Link>, handle: Handle) -> Entry {
         let mut links = self.links.borrow_mut();
         let of_link = links.entry(link.id()).or_insert_with(|| OfLink::new(link));
-        let handles = std::iter::once(handle.abort_handle()).chain(beneath).collect();
-        entry.key.set(Some(of_link.tasks.insert(handles)));
+        Entry { driven: Rc::clone(self), link: link.id(), key: of_link.open.insert(handle) }
     }
 
     /// Cuts what still goes on over links whose endpoints began to leave longer than `after` ago.
@@ -75,8 +99,8 @@ impl Driven {
     fn forget(&self, link: LinkId, key: usize) {
         let mut links = self.links.borrow_mut();
         let Some(of_link) = links.get_mut(&link) else { return };
-        of_link.tasks.try_remove(key);
-        if of_link.tasks.is_empty() {
+        of_link.open.try_remove(key);
+        if of_link.open.is_empty() {
             links.remove(&link);
         }
     }
@@ -84,34 +108,41 @@ impl Driven {
 
 impl OfLink {
     fn new(link: &Arc<Link>) -> Self {
-        Self { link: Arc::clone(link), tasks: Slab::new(), leaving_since: None }
+        Self { link: Arc::clone(link), open: Slab::new(), leaving_since: None }
     }
 
     fn cut(&self) {
-        let (host, connections) = (self.link.host(), self.tasks.len());
+        let (host, connections) = (self.link.host(), self.open.len());
         tracing::info!(host, connections, "a target that leaves was not done within shutdown.drainTimeout; it is cut");
         // Before anybody can see it.
         self.link.set_cut();
-        for (_, handles) in &self.tasks {
-            handles.iter().for_each(AbortHandle::abort);
+        for (_, handle) in &self.open {
+            handle.cut();
         }
     }
 }
 
-/// A task's entry; forgotten when the task is dropped.
+/// A connection's entry; forgotten when this is dropped.
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     driven: Rc<Driven>,
     link: LinkId,
-    /// `None` until it is entered.
-    key: Cell<Option<usize>>,
+    key: usize,
+}
+
+impl Entry {
+    /// Cuts the connection.
+    pub(super) fn cut(&self) {
+        if let Some(handle) = self.driven.links.borrow().get(&self.link).and_then(|of_link| of_link.open.get(self.key))
+        {
+            handle.cut();
+        }
+    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some(key) = self.key.get() {
-            self.driven.forget(self.link, key);
-        }
+        self.driven.forget(self.link, self.key);
     }
 }
 

@@ -49,7 +49,7 @@ impl Ticks {
     }
 
     fn entered(&self) -> usize {
-        self.driven.links.borrow().values().map(|of_link| of_link.tasks.len()).sum()
+        self.driven.links.borrow().values().map(|of_link| of_link.open.len()).sum()
     }
 }
 

@@ -2,24 +2,16 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use super::interim::Look;
 use crate::forward::late_writes::LateTcp;
 
-/// A byte stream to a target, out of which interim answers are taken where HTTP/1.1 is spoken on it.
-#[derive(Debug)]
-pub(super) struct UpstreamIo {
-    pub(super) stream: UpstreamStream,
-    pub(super) interim: Option<Look>,
-}
-
-/// What carries the bytes.
+/// A byte stream to a target.
 #[derive(Debug)]
 pub(super) enum UpstreamStream {
     Plain(LateTcp),
@@ -39,45 +31,15 @@ macro_rules! each {
     };
 }
 
-impl AsyncRead for UpstreamIo {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        match &mut this.interim {
-            Some(look) if look.looks() => look.poll_read(&mut this.stream, cx, buf),
-            _ => Pin::new(&mut this.stream).poll_read(cx, buf),
+impl UpstreamStream {
+    /// Whether it is open and has nothing to read.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        if let Self::Plain(tcp) = self {
+            return tcp.is_quiet();
         }
-    }
-}
-
-impl AsyncWrite for UpstreamIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let Some(look) = &mut self.interim {
-            look.sent();
-        }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if let Some(look) = &mut self.interim {
-            look.sent();
-        }
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        // TLS may have something of its own to read, such as a session's ticket.
+        let mut byte = [0];
+        Pin::new(self).poll_read(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte)).is_pending()
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::client::conn::http1;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use sluicegate_table::EgressProxy;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::forward::error::ForwardError;
 
@@ -27,7 +27,7 @@ pub(crate) fn tunnel_authority(host: &str, port: u16, address: Option<SocketAddr
 /// than by a task of its own, so that it serves on runtimes of any kind.
 pub(crate) async fn tunnel(
     proxy: &EgressProxy,
-    tcp: TcpStream,
+    tcp: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     authority: &str,
 ) -> Result<TokioIo<Upgraded>, ForwardError> {
     let (mut sender, connection) =

@@ -1,0 +1,220 @@
+//! An HTTP/1.1 connection to a target, which one exchange at a time has to itself.
+//!
+//! The exchange polls it: there is no task beside it, no channel to it, and nothing is copied from one future to another.
+//! hyper's client has all of these, at 40 % of what a request cost (docs/decisions/http1-to-targets.md). Heads and chunk
+//! sizes are read by httparse, as hyper does; what is ours is the order of things.
+//!
+//! ```text
+//!   begin ──▶ poll_head ──▶ poll_frame … end ──▶ may be kept for another
+//!    │ Sending: head, body   │ Framing over Input
+//!    ▼                       ▼
+//!  the stream              the stream
+//! ```
+//!
+//! While it is idle nobody polls it; whether it still serves is asked when it is taken.
+
+mod answer;
+mod answer_head;
+mod error;
+mod framing;
+mod input;
+mod interim;
+mod request_head;
+mod sending;
+mod switched;
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body::Frame;
+
+pub(crate) use answer::Answer;
+pub use error::Http1Error;
+use framing::{Framing, Taken};
+use input::Input;
+use interim::Waiting;
+use sending::Sending;
+pub(crate) use switched::Switched;
+
+use super::body::RequestBody;
+use super::driven::Entry;
+use super::gate::Permit;
+use super::io::UpstreamStream;
+use super::link::Link;
+use crate::forward::client::ClientConnection;
+
+/// An HTTP/1.1 connection to a target.
+#[derive(Debug)]
+pub(crate) struct Http1(Box<Open>);
+
+#[derive(Debug)]
+struct Open {
+    stream: UpstreamStream,
+    input: Input,
+    /// How many of the input's bytes are known not to end a head.
+    seen: usize,
+    sending: Sending,
+    /// Of the answer that is being read.
+    framing: Framing,
+    /// What is asked for is a HEAD.
+    to_head: bool,
+    keep_alive: bool,
+    /// Room for the next answer's fields.
+    headers: HeaderMap,
+    interim: Waiting,
+    link: Arc<Link>,
+    /// It was broken off by this side.
+    broken_off: bool,
+    /// So that it can be cut.
+    entry: Entry,
+    /// Once it is closed another may be opened in its place.
+    _permit: Permit,
+}
+
+impl Http1 {
+    pub(super) fn new(stream: UpstreamStream, link: &Arc<Link>, entry: Entry, permit: Permit) -> Self {
+        Self(Box::new(Open {
+            stream,
+            input: Input::new(),
+            seen: 0,
+            sending: Sending::nothing(),
+            framing: Framing::END,
+            to_head: false,
+            keep_alive: true,
+            headers: HeaderMap::new(),
+            interim: Waiting::default(),
+            link: Arc::clone(link),
+            broken_off: false,
+            entry,
+            _permit: permit,
+        }))
+    }
+
+    /// Whether an idle connection still serves: the target has neither closed it nor said anything unasked.
+    pub(super) fn serves(&mut self) -> bool {
+        self.0.stream.is_quiet()
+    }
+
+    /// Begins a request; [`Self::poll_head`] sends it.
+    pub(crate) fn begin(&mut self, request: Request<RequestBody>) {
+        let open = &mut *self.0;
+        let (parts, body) = request.into_parts();
+        open.sending.begin(&parts, body);
+        open.to_head = parts.method == Method::HEAD;
+        // What is written is done with; its room serves for the answer's fields.
+        open.headers = parts.headers;
+        open.headers.clear();
+    }
+
+    /// Sends the request and reads the answer's final head. Interim ones are passed on to `client`; `None`: it takes none.
+    pub(crate) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: Option<&ClientConnection>,
+    ) -> Poll<Result<Parts, Http1Error>> {
+        let open = &mut *self.0;
+        if let Poll::Ready(Err(error)) = open.poll_sending(cx) {
+            return Poll::Ready(Err(error));
+        }
+        loop {
+            while let Some(head) = answer_head::take(&mut open.input.bytes, &mut open.seen, &mut open.headers)? {
+                let status = head.parts.status;
+                if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+                    if let Some(client) = client {
+                        open.interim.pass_on(client);
+                    }
+                    // Hints after the answer are worth nothing.
+                    open.interim = Waiting::default();
+                    open.keep_alive = head.keep_alive;
+                    open.framing = if status == StatusCode::SWITCHING_PROTOCOLS {
+                        Framing::END
+                    } else {
+                        let parts = &head.parts;
+                        Framing::of(status, parts.version, &parts.headers, open.to_head)?
+                    };
+                    return Poll::Ready(Ok(head.parts));
+                }
+                if client.is_some() {
+                    open.interim.lay_down(head.parts);
+                }
+            }
+            if let Some(client) = client {
+                open.interim.pass_on(client);
+            }
+            if ready!(open.input.poll_fill(&mut open.stream, cx)).map_err(|error| open.failed(error))? == 0 {
+                return Poll::Ready(Err(open.sending.take_failure().map_or(Http1Error::NoHead, Http1Error::Io)));
+            }
+        }
+    }
+
+    /// The answer's body, once its head is there.
+    pub(crate) fn into_answer(self) -> Answer {
+        Answer::of(self)
+    }
+
+    /// Sends more of the request; ready when that was all.
+    fn poll_sending(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Http1Error>> {
+        self.0.poll_sending(cx)
+    }
+
+    /// The answer's next frame.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Http1Error>>> {
+        let open = &mut *self.0;
+        loop {
+            match open.framing.take(&mut open.input.bytes) {
+                Ok(Taken::Frame(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Ok(Taken::End) => return Poll::Ready(None),
+                Ok(Taken::Nothing) => {}
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+            match ready!(open.input.poll_fill(&mut open.stream, cx)) {
+                Ok(0) => return Poll::Ready(open.closed().map(Err)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Some(Err(Http1Error::Io(error)))),
+            }
+        }
+    }
+
+    /// Breaks the answer off, for whoever reads it.
+    fn break_off(&mut self) {
+        self.0.broken_off = true;
+        self.0.entry.cut();
+    }
+
+    /// Whether another request may follow the answer.
+    fn is_reusable(&self) -> bool {
+        let open = &*self.0;
+        let read = open.framing.is_end() && open.input.bytes.is_empty();
+        read && open.keep_alive && open.sending.was_written()
+    }
+}
+
+impl Open {
+    fn poll_sending(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Http1Error>> {
+        if self.sending.is_through() {
+            return Poll::Ready(Ok(()));
+        }
+        self.sending.poll(&mut self.stream, cx).map_err(|_| Http1Error::ClientBody)
+    }
+
+    /// Why there is no answer: what failed first.
+    #[cold]
+    fn failed(&mut self, error: std::io::Error) -> Http1Error {
+        Http1Error::Io(self.sending.take_failure().unwrap_or(error))
+    }
+
+    /// The target closed the connection within the answer: whether that is its end.
+    #[cold]
+    fn closed(&mut self) -> Option<Http1Error> {
+        let end = self.framing == Framing::UntilClose && !self.broken_off && !self.link.was_cut();
+        self.framing = Framing::END;
+        self.keep_alive = false;
+        (!end).then_some(Http1Error::BrokenOff)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! The byte stream of a connection that HTTP was spoken on before.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Http1;
+
+/// A connection after a 101: what came behind the head, then what comes.
+#[derive(Debug)]
+pub(crate) struct Switched {
+    ahead: BytesMut,
+    connection: Http1,
+}
+
+impl Switched {
+    pub(super) fn of(mut connection: Http1) -> Self {
+        Self { ahead: std::mem::take(&mut connection.0.input.bytes), connection }
+    }
+}
+
+impl AsyncRead for Switched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.ahead.is_empty() {
+            return Pin::new(&mut this.connection.0.stream).poll_read(cx, buf);
+        }
+        let length = this.ahead.len().min(buf.remaining());
+        buf.put_slice(this.ahead.get(..length).unwrap_or_default());
+        this.ahead.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Switched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.connection.0.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.connection.0.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.connection.0.stream).poll_shutdown(cx)
+    }
+}
