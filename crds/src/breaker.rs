@@ -38,7 +38,8 @@ pub struct CircuitBreaker {
     #[schemars(range(min = 1, max = 1000))]
     #[serde(default = "default_success_threshold")]
     pub success_threshold: u32,
-    /// A request that has no answer's head after this time is a failure, even if one comes later.
+    /// A request that has no answer's head after this time is a failure, even if one comes later. The time runs while the
+    /// target has all that the client has sent so far.
     #[serde(default = "default_timeout")]
     pub timeout: Duration,
     /// How long the breaker stays open before it lets a round of probes through.

@@ -188,34 +188,34 @@ struct Limits<'a> {
     trial: Option<Trial<'a>>,
 }
 
-/// `timeouts.perTry`, and the circuit breaker's `timeout`: whichever comes next.
+/// `timeouts.perTry`, and the circuit breaker's `timeout`.
 struct Trial<'a> {
     reached: &'a Reached<'a>,
     watch: Option<&'a BodyWatch>,
-    deadline: Deadline,
-    next: Next,
+    per_try: Option<Deadline>,
+    /// `None`: it does not count, or has been counted.
+    slow: Option<Slow>,
 }
 
-#[derive(Clone, Copy)]
-enum Next {
-    /// The attempt is slow; what is left of `timeouts.perTry` then.
-    Slow(Option<Duration>),
-    TryTimeout,
-    Nothing,
+/// The circuit breaker's `timeout`. It runs while the target has all that the client has given.
+struct Slow {
+    after: Duration,
+    /// It cannot be over earlier.
+    deadline: Deadline,
 }
 
 impl<'a> Limits<'a> {
     fn begin(clock: &Rc<Clock>, reached: &'a Reached<'a>, watch: Option<&'a BodyWatch>) -> Self {
         let Routed { route, pool, .. } = reached.routed;
-        let slow = pool.balancer.slow_after();
-        let (after, next) = match (slow, route.route.timeouts.per_try) {
-            (None, None) => return Self { whole: reached.deadline.as_ref(), trial: None },
-            (Some(slow), None) => (slow, Next::Slow(None)),
-            (Some(slow), Some(limit)) if slow < limit => (slow, Next::Slow(Some(limit.saturating_sub(slow)))),
-            (_, Some(limit)) => (limit, Next::TryTimeout),
-        };
-        let deadline = clock.deadline(after);
-        Self { whole: reached.deadline.as_ref(), trial: Some(Trial { reached, watch, deadline, next }) }
+        let whole = reached.deadline.as_ref();
+        let per_try = route.route.timeouts.per_try;
+        let slow = pool.balancer.slow_after().filter(|slow| per_try.is_none_or(|limit| *slow < limit));
+        if slow.is_none() && per_try.is_none() {
+            return Self { whole, trial: None };
+        }
+        let per_try = per_try.map(|limit| clock.deadline(limit));
+        let slow = slow.map(|after| Slow { after, deadline: clock.deadline(after) });
+        Self { whole, trial: Some(Trial { reached, watch, per_try, slow }) }
     }
 
     async fn hold<F: Future>(mut self, future: F) -> Result<F::Output, ForwardError> {
@@ -240,30 +240,26 @@ impl<'a> Limits<'a> {
 
 impl Trial<'_> {
     fn poll_passed(&mut self, cx: &Context<'_>) -> bool {
-        loop {
-            match self.next {
-                Next::Nothing => return false,
-                _ if !self.deadline.poll_passed(cx) => return false,
-                Next::TryTimeout => return true,
-                Next::Slow(left) => {
-                    self.slow();
-                    self.next = if let Some(left) = left {
-                        self.deadline.reset(left);
-                        Next::TryTimeout
-                    } else {
-                        Next::Nothing
-                    };
-                }
-            }
+        while let Some(slow) = &self.slow
+            && slow.deadline.poll_passed(cx)
+        {
+            self.may_be_slow();
         }
+        self.per_try.as_ref().is_some_and(|limit| limit.poll_passed(cx))
     }
 
+    /// Judges the attempt, or sets the earliest moment from which it can be slow.
     #[cold]
-    fn slow(&self) {
-        if self.watch.is_none_or(BodyWatch::ended) {
-            let Reached { routed, member, in_flight, .. } = self.reached;
-            routed.pool.balancer.judge(*member, in_flight, Outcome::Slow);
+    fn may_be_slow(&mut self) {
+        let Some(slow) = &self.slow else { return };
+        let given_for = self.watch.map_or(Some(slow.after), BodyWatch::given_for);
+        let left = slow.after.saturating_sub(given_for.unwrap_or_default());
+        if !left.is_zero() {
+            return slow.deadline.reset(left);
         }
+        self.slow = None;
+        let Reached { routed, member, in_flight, .. } = self.reached;
+        routed.pool.balancer.judge(*member, in_flight, Outcome::Slow);
     }
 }
 

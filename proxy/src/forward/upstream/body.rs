@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::kept::Reading;
-use crate::forward::clock::{Clock, Deadline};
+use crate::forward::clock::{Clock, Deadline, Millis};
 use crate::forward::error::ForwardError;
 
 /// A client's body as a target gets it.
@@ -48,6 +48,8 @@ pub(crate) struct BodyWatch {
     failure: Cell<Option<ForwardError>>,
     received: Cell<u64>,
     ended: Cell<bool>,
+    /// Since when all that the client has given is with the target; `None`: the target waits for the client.
+    given: Cell<Option<Millis>>,
 }
 
 impl fmt::Debug for BodyWatch {
@@ -67,6 +69,7 @@ impl BodyWatch {
             failure: Cell::new(None),
             received: Cell::new(0),
             ended: Cell::new(false),
+            given: Cell::new(Some(clock.now())),
         })
     }
 
@@ -85,6 +88,16 @@ impl BodyWatch {
         self.ended.get()
     }
 
+    /// For how long the target has had, unanswered, all that the client has given so far; `None`: it waits for the client.
+    pub(crate) fn given_for(&self) -> Option<Duration> {
+        self.given.get().map(|since| Duration::from_millis(self.clock.now().saturating_sub(since)))
+    }
+
+    /// It is the client's turn now, or no longer.
+    pub(crate) fn wait_for_client(&self, waits: bool) {
+        self.given.set((!waits).then(|| self.clock.now()));
+    }
+
     /// Polls the client's body for its next frame, holding it to its limits.
     pub(crate) fn poll_frame(
         &self,
@@ -92,9 +105,13 @@ impl BodyWatch {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
         match Pin::new(&mut *body).poll_frame(cx) {
-            Poll::Pending => self.poll_stalled(cx),
+            Poll::Pending => {
+                self.wait_for_client(true);
+                self.poll_stalled(cx)
+            }
             Poll::Ready(next) => {
                 self.stalled.take();
+                self.wait_for_client(false);
                 if next.is_none() || body.is_end_stream() {
                     self.ended.set(true);
                 }

@@ -45,6 +45,32 @@ fn reached(fixture: &Fixture) -> Reached<'_> {
     }
 }
 
+/// The time of a slow target begins when the client has given all, and no client's own time counts.
+#[tokio::test(start_paused = true)]
+async fn an_upload_longer_than_the_breakers_timeout_is_judged_by_what_comes_after_it() {
+    for (uploads, answers, opens) in [(1000, 1200, false), (1000, 1500, true), (100, 300, false)] {
+        let fixture = fixture(None, None, Some(300));
+        let reached = reached(&fixture);
+        let watch = BodyWatch::new(fixture.clock(), 0, ms(60_000));
+        watch.wait_for_client(true);
+        let answering = async {
+            sleep(ms(uploads)).await;
+            watch.wait_for_client(false);
+            sleep(ms(answers - uploads)).await;
+        };
+        let limits = Limits::begin(fixture.clock(), &reached, Some(&watch));
+        fixture.timed(limits.hold(answering)).await.0.unwrap();
+        assert_eq!(is_open(&fixture), opens, "{uploads} ms, then {answers} ms");
+    }
+    // A target that takes no more of what the client would give is slow as well.
+    let fixture = fixture(None, None, Some(300));
+    let reached = reached(&fixture);
+    let watch = BodyWatch::new(fixture.clock(), 0, ms(60_000));
+    let limits = Limits::begin(fixture.clock(), &reached, Some(&watch));
+    fixture.timed(limits.hold(sleep(ms(500)))).await.0.unwrap();
+    assert!(is_open(&fixture) && !watch.ended());
+}
+
 /// How sending ends whose answer takes so many milliseconds (`None`: for ever), and after how long.
 async fn sent(fixture: &Fixture, reached: &Reached<'_>, answer: Option<u64>) -> (Result<(), ForwardError>, Duration) {
     let limits = Limits::begin(fixture.clock(), reached, None);
