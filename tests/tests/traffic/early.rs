@@ -1,11 +1,12 @@
 //! Answers that come before the end of their request: the client can read them, and knows what becomes of its connection.
 
 use std::net::Shutdown;
+use std::sync::{Arc, Barrier};
 
 use sluicegate_tests::certificates::Certificates;
 use sluicegate_tests::client::{get, post};
 use sluicegate_tests::manifests::{all_to, prefix, target, upstream};
-use sluicegate_tests::{Client, Gate, Message, Origin, Setup};
+use sluicegate_tests::{Client, Gate, Message, Origin, Setup, until};
 
 /// More than all buffers on the way hold.
 const LARGE: usize = 24 * 1024 * 1024;
@@ -114,21 +115,34 @@ fn a_chunked_body_that_nobody_reads_ends_the_connection_only_where_the_answer_sa
 
 #[test]
 fn a_targets_early_refusal_reaches_the_client() {
-    for target_closes in [false, true] {
+    #[derive(Clone, Copy, Debug)]
+    enum Then {
+        Reads,
+        EndsAndReads,
+        ReadsNothing,
+    }
+    for then in [Then::Reads, Then::EndsAndReads, Then::ReadsNothing] {
+        let done = Arc::new(Barrier::new(2));
+        let until_done = Arc::clone(&done);
         let origin = Origin::raw(move |wire, _| {
             wire.head()?;
-            let close = if target_closes { "connection: close\r\n" } else { "" };
-            wire.send(format!("HTTP/1.1 413 Content Too Large\r\n{close}content-length: 3\r\n\r\nno!"))?;
-            if target_closes {
-                wire.stream.tcp().shutdown(Shutdown::Write)?;
+            wire.send("HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nno!")?;
+            match then {
+                Then::Reads => {}
+                Then::EndsAndReads => wire.stream.tcp().shutdown(Shutdown::Write)?,
+                Then::ReadsNothing => drop(until_done.wait()),
             }
             wire.rest().map(drop)
         });
         let gate = Gate::start(&all_to(origin.port(), ""));
         let mut client = gate.client();
         let answer = client.send(upload("/", LARGE)).answer();
-        assert_eq!((answer.status(), answer.text().as_str(), closes(&answer)), (413, "no!", true), "{answer:?}");
+        assert_eq!((answer.status(), answer.text().as_str(), closes(&answer)), (413, "no!", true), "{then:?}");
         client.ends();
+        if matches!(then, Then::ReadsNothing) {
+            done.wait();
+        }
+        until("the target's connection is given up", || (origin.open_connections() == 0).then_some(()));
     }
 }
 
