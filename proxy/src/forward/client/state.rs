@@ -249,10 +249,10 @@ impl ConnectionState {
             Verdict::HeaderTimeout => 2,
             Verdict::Close => 3,
         };
-        if self.verdict.fetch_max(word, Ordering::Relaxed) < word {
-            if let Some(waker) = self.waker.get() {
-                waker.wake_by_ref();
-            }
+        if self.verdict.fetch_max(word, Ordering::Relaxed) < word
+            && let Some(waker) = self.waker.get()
+        {
+            waker.wake_by_ref();
         }
     }
 

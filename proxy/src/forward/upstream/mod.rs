@@ -2,8 +2,8 @@
 //!
 //! A [`Link`] is shared by all workers: what a pool says about the connections to one target, and the [`gate`] that holds
 //! them to their number. [`Connections`] are one worker's own connections over one link. The pool is ours rather than
-//! hyper-util's because that one takes a lock over all hosts and a boxed future for each request. `driven` knows what is
-//! open, for the day that a target leaves.
+//! hyper-util's because that one takes a lock over all hosts and a boxed future for each request; HTTP/1.1 on them is ours
+//! ([`http1`]), HTTP/2 hyper's. `driven` knows what is open, for the day that a target leaves.
 
 mod body;
 mod connect;

@@ -83,7 +83,9 @@ impl Answer {
 
     /// The connection, where another request may follow.
     pub(crate) fn into_connection(self) -> Option<Http1> {
-        self.alone().filter(Http1::is_reusable)
+        let mut connection = self.alone().filter(Http1::is_reusable)?;
+        connection.0.input.settle();
+        Some(connection)
     }
 
     /// The byte stream behind an answer that switches protocols; `None`: the request is still being sent.

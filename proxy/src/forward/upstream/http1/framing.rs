@@ -56,13 +56,15 @@ impl Framing {
     /// No body, or no more of it.
     pub(super) const END: Self = Self::Length(0);
 
-    /// The framing that an answer's head announces. `to_head`: it answers a HEAD.
+    /// The framing that an answer's head announces. `to_head`: it answers a HEAD. A length that is said several times is
+    /// said once afterwards, for whoever gets the head next.
     pub(super) fn of(
         status: StatusCode,
         version: Version,
-        headers: &HeaderMap,
+        headers: &mut HeaderMap,
         to_head: bool,
     ) -> Result<Self, Http1Error> {
+        let length = settled_length(headers)?;
         if to_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             return Ok(Self::END);
         }
@@ -72,15 +74,7 @@ impl Framing {
             }
             return Ok(if ends_chunked(headers) { Self::Chunked(Chunked::Size) } else { Self::UntilClose });
         }
-        let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-        let Some(first) = lengths.next() else { return Ok(Self::UntilClose) };
-        let length = content_length(first)?;
-        for other in lengths {
-            if content_length(other)? != length {
-                return Err(Http1Error::Malformed("Content-Length fields that differ"));
-            }
-        }
-        Ok(Self::Length(length))
+        Ok(length.map_or(Self::UntilClose, Self::Length))
     }
 
     /// Whether nothing more is to come.
@@ -227,12 +221,20 @@ fn ends_chunked(headers: &HeaderMap) -> bool {
     last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
-/// The length that a field says: one number, or the same one several times (RFC 9110, 8.6).
-fn content_length(value: &HeaderValue) -> Result<u64, Http1Error> {
-    const MALFORMED: Http1Error = Http1Error::Malformed("a Content-Length that is no number");
-    let mut numbers = value.as_bytes().split(|byte| *byte == b',').map(|text| number(text.trim_ascii()));
-    let length = numbers.next().flatten().ok_or(MALFORMED)?;
-    if numbers.all(|other| other == Some(length)) { Ok(length) } else { Err(MALFORMED) }
+/// The length that the fields say: one number, or the same one several times (RFC 9110, 8.6).
+fn settled_length(headers: &mut HeaderMap) -> Result<Option<u64>, Http1Error> {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    if let (Some(length), None) = (number(first.as_bytes()), values.next()) {
+        return Ok(Some(length));
+    }
+    let values = headers.get_all(CONTENT_LENGTH).iter();
+    let mut numbers = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let first = numbers.next().and_then(number);
+    let length = first.filter(|first| numbers.all(|other| number(other) == Some(*first)));
+    let length = length.ok_or(Http1Error::Malformed("a Content-Length that is no number, or several"))?;
+    headers.insert(CONTENT_LENGTH, length.into());
+    Ok(Some(length))
 }
 
 /// Digits alone: what [`str::parse`] takes beyond them, such as a sign, is no length.

@@ -23,6 +23,13 @@ impl Input {
         Self { bytes: BytesMut::new(), room: LEAST }
     }
 
+    /// Lets go of what a large answer needed; nothing is there that anybody wants.
+    pub(super) fn settle(&mut self) {
+        if self.room > LEAST {
+            *self = Self::new();
+        }
+    }
+
     /// Reads more; 0: the other side has ended.
     pub(super) fn poll_fill<R: AsyncRead + Unpin>(
         &mut self,

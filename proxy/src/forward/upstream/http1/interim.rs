@@ -61,3 +61,41 @@ fn forwarded(head: Parts) -> Option<Bytes> {
     raw.put_slice(b"\r\n");
     Some(raw.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use http::Response;
+
+    use super::*;
+
+    fn laid(heads: &[(u16, &[(&str, &str)])]) -> String {
+        let mut waiting = Waiting::default();
+        for (status, fields) in heads {
+            let fields = fields
+                .iter()
+                .fold(Response::builder().status(*status), |response, (name, value)| response.header(*name, *value));
+            waiting.lay_down(fields.body(()).unwrap().into_parts().0);
+        }
+        String::from_utf8(waiting.0.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn heads_go_on_in_their_order_without_what_is_for_one_hop_only() {
+        let hop =
+            [("connection", "x-hop"), ("x-hop", "1"), ("keep-alive", "5"), ("content-length", "3"), ("link", "<a>")];
+        let heads: &[(u16, &[_])] = &[(100, &[("a", "b")]), (103, &hop), (199, &[])];
+        assert_eq!(
+            laid(heads),
+            "HTTP/1.1 103 Early Hints\r\nlink: <a>\r\nvia: 1.1 sluicegate\r\n\r\nHTTP/1.1 199 \r\nvia: 1.1 sluicegate\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn no_more_than_so_much_waits_for_a_client_that_does_not_read() {
+        let long = "x".repeat(1000);
+        let kept = laid(&[(103, [("link", long.as_str())].as_slice()); 100]).len();
+        assert!(kept <= MOST_WAITING && kept > MOST_WAITING - 2000, "{kept}");
+    }
+}

@@ -120,7 +120,7 @@ impl Http1 {
             return Poll::Ready(Err(error));
         }
         loop {
-            while let Some(head) = answer_head::take(&mut open.input.bytes, &mut open.seen, &mut open.headers)? {
+            while let Some(mut head) = answer_head::take(&mut open.input.bytes, &mut open.seen, &mut open.headers)? {
                 let status = head.parts.status;
                 if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
                     if let Some(client) = client {
@@ -132,8 +132,8 @@ impl Http1 {
                     open.framing = if status == StatusCode::SWITCHING_PROTOCOLS {
                         Framing::END
                     } else {
-                        let parts = &head.parts;
-                        Framing::of(status, parts.version, &parts.headers, open.to_head)?
+                        let parts = &mut head.parts;
+                        Framing::of(status, parts.version, &mut parts.headers, open.to_head)?
                     };
                     return Poll::Ready(Ok(head.parts));
                 }
