@@ -23,7 +23,7 @@ pub(crate) struct LateTcp {
     write: Arc<Late>,
 }
 
-/// Ends a stream from outside: whoever reads from it or writes to it is woken, and finds it at its end.
+/// Ends a stream from outside: whoever reads from it or writes to it is woken, and finds it broken, not at its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Cutter(Weak<Late>);
 
@@ -31,7 +31,9 @@ impl Cutter {
     /// Ends the stream, if it is still there.
     pub(crate) fn cut(&self) {
         if let Some(late) = self.0.upgrade() {
-            late.lock().shut_down();
+            let mut writing = late.lock();
+            writing.cut = true;
+            writing.shut_down();
         }
     }
 }
@@ -49,6 +51,8 @@ struct Writing {
     full: Option<Box<Full>>,
     /// What became of a late write, for whoever writes or flushes next.
     failed: Option<io::Error>,
+    /// It was ended from outside: an end that is read then is not the peer's.
+    cut: bool,
 }
 
 /// What a full socket did not take.
@@ -64,7 +68,7 @@ struct Full {
 impl LateTcp {
     pub(crate) fn new(stream: TcpStream) -> Self {
         let (read, half) = stream.into_split();
-        let writing = Writing { half, waits: false, full: None, failed: None };
+        let writing = Writing { half, waits: false, full: None, failed: None, cut: false };
         Self { read, write: Arc::new(Late(Mutex::new(writing))) }
     }
 
@@ -213,7 +217,12 @@ impl Drop for LateTcp {
 
 impl AsyncRead for LateTcp {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.read).poll_read(cx, buf))?;
+        if buf.filled().len() == before && self.write.lock().cut {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

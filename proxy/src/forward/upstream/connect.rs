@@ -69,7 +69,7 @@ impl Dialer {
     async fn handshake(&self, link: &Arc<Link>, permit: Permit, upgrade: bool) -> Result<Fresh, ForwardError> {
         let (stream, cutter, http2) = self.stream(link, upgrade).await?;
         if !http2 {
-            return Ok(Fresh::Http1(Http1::new(stream, link, self.driven.polled(link, cutter), permit)));
+            return Ok(Fresh::Http1(Http1::new(stream, self.driven.polled(link, cutter), permit)));
         }
         let executor = Executor::default();
         let (sender, connection) = http2::Builder::new(executor.clone())

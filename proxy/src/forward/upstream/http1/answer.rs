@@ -50,7 +50,7 @@ impl Answer {
             if let Err(error) = poll_fn(|cx| shared.borrow_mut().poll_sending(cx)).await {
                 tracing::debug!(%error, "a request that was answered early cannot be sent to its end");
                 // The target would wait for the rest.
-                shared.borrow_mut().break_off();
+                shared.borrow().break_off();
             }
         });
         Self::Early(Early { connection, _sending: Aborted(sending.abort_handle()) })

@@ -23,7 +23,6 @@ mod request_head;
 mod sending;
 mod switched;
 
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -43,7 +42,6 @@ use super::body::RequestBody;
 use super::driven::Entry;
 use super::gate::Permit;
 use super::io::UpstreamStream;
-use super::link::Link;
 use crate::forward::client::ClientConnection;
 
 /// An HTTP/1.1 connection to a target.
@@ -65,9 +63,6 @@ struct Open {
     /// Room for the next answer's fields.
     headers: HeaderMap,
     interim: Waiting,
-    link: Arc<Link>,
-    /// It was broken off by this side.
-    broken_off: bool,
     /// So that it can be cut.
     entry: Entry,
     /// Once it is closed another may be opened in its place.
@@ -75,7 +70,7 @@ struct Open {
 }
 
 impl Http1 {
-    pub(super) fn new(stream: UpstreamStream, link: &Arc<Link>, entry: Entry, permit: Permit) -> Self {
+    pub(super) fn new(stream: UpstreamStream, entry: Entry, permit: Permit) -> Self {
         Self(Box::new(Open {
             stream,
             input: Input::new(),
@@ -86,8 +81,6 @@ impl Http1 {
             keep_alive: true,
             headers: HeaderMap::new(),
             interim: Waiting::default(),
-            link: Arc::clone(link),
-            broken_off: false,
             entry,
             _permit: permit,
         }))
@@ -130,6 +123,8 @@ impl Http1 {
                     open.interim = Waiting::default();
                     open.keep_alive = head.keep_alive;
                     open.framing = if status == StatusCode::SWITCHING_PROTOCOLS {
+                        // Whatever becomes of it, it is not HTTP/1.1 any more.
+                        open.keep_alive = false;
                         Framing::END
                     } else {
                         let parts = &mut head.parts;
@@ -179,8 +174,7 @@ impl Http1 {
     }
 
     /// Breaks the answer off, for whoever reads it.
-    fn break_off(&mut self) {
-        self.0.broken_off = true;
+    fn break_off(&self) {
         self.0.entry.cut();
     }
 
@@ -209,10 +203,13 @@ impl Open {
     /// The target closed the connection within the answer: whether that is its end.
     #[cold]
     fn closed(&mut self) -> Option<Http1Error> {
-        let end = self.framing == Framing::UntilClose && !self.broken_off && !self.link.was_cut();
-        self.framing = Framing::END;
         self.keep_alive = false;
-        (!end).then_some(Http1Error::BrokenOff)
+        if self.framing != Framing::UntilClose {
+            // It stays where it is, so that nobody takes what came for all of it.
+            return Some(Http1Error::BrokenOff);
+        }
+        self.framing = Framing::END;
+        None
     }
 }
 
