@@ -69,6 +69,10 @@ fn write_target(out: &mut Vec<u8>, parts: &Parts) {
         let _ = write!(out, "{}", parts.uri);
     } else {
         let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        if target.starts_with('?') {
+            // Of a whole URI without a path (RFC 9112, 3.2.1).
+            out.push(b'/');
+        }
         out.extend_from_slice(target.as_bytes());
     }
 }

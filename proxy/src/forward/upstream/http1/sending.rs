@@ -11,6 +11,7 @@ use http_body::{Body, Frame};
 use tokio::io::AsyncWrite;
 
 use super::request_head::{self, Coding};
+use crate::forward::headers::strip_trailers;
 use crate::forward::upstream::body::{BodyFailed, RequestBody};
 
 /// More than this of room for heads is not kept.
@@ -131,6 +132,8 @@ impl Sending {
             self.advance(sent);
         }
         self.written = 0;
+        // An empty piece would still hold the client's buffer, for as long as the connection is idle.
+        self.data = Bytes::new();
         self.text.clear();
         self.text.shrink_to(KEPT_ROOM);
         Poll::Ready(Ok(()))
@@ -151,7 +154,8 @@ impl Sending {
         let data = match frame.into_data() {
             Ok(data) => data,
             Err(frame) => {
-                if let Ok(trailers) = frame.into_trailers() {
+                if let Ok(mut trailers) = frame.into_trailers() {
+                    strip_trailers(&mut trailers);
                     self.put_trailers(&trailers);
                 }
                 return Ok(());
@@ -171,7 +175,7 @@ impl Sending {
         Ok(())
     }
 
-    /// What was promised of the fields after the body; they end it.
+    /// What was promised of the fields after the body, and may be there; they end it.
     fn put_trailers(&mut self, trailers: &HeaderMap) {
         let Coding::Chunked { promised } = &self.coding else { return };
         self.text.extend_from_slice(b"0\r\n");

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -81,6 +82,48 @@ async fn heads_and_bodies_are_framed_as_the_body_is() {
             "GET http://shop:81/a?b HTTP/1.1\r\nhost: shop:81\r\n\r\n",
         );
     }
+}
+
+#[tokio::test]
+async fn a_target_begins_with_a_slash_though_the_client_s_has_no_path() {
+    let asked: http::Uri = "http://shop?a=b".parse().unwrap();
+    let mut told = http::uri::Parts::default();
+    told.path_and_query = asked.path_and_query().cloned();
+    let get = Request::get(http::Uri::from_parts(told).unwrap());
+    assert_eq!(sent(get, RequestBody::empty(), 64).await.unwrap(), "GET /?a=b HTTP/1.1\r\n\r\n");
+    let options = Request::options("*");
+    assert_eq!(sent(options, RequestBody::empty(), 64).await.unwrap(), "OPTIONS * HTTP/1.1\r\n\r\n");
+}
+
+#[tokio::test]
+async fn what_may_not_be_in_trailers_is_not_sent_even_where_it_was_promised() {
+    let names = ["x-sum", "content-length", "transfer-encoding", "host", "authorization", "connection"];
+    let trailers: HeaderMap = names.iter().map(|name| (name.parse().unwrap(), HeaderValue::from_static("7"))).collect();
+    let request = post().header("trailer", names.join(", "));
+    let arrived = sent(request, streamed(&["body"], Some(trailers)), 64).await.unwrap();
+    assert!(arrived.ends_with("\r\n\r\n4\r\nbody\r\n0\r\nx-sum: 7\r\n\r\n"), "{arrived}");
+}
+
+struct Held(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_is_held_on_to_no_longer() {
+    let body = Arc::new(vec![b'x'; 100]);
+    let (mut stream, _target) = tokio::io::duplex(1024);
+    let frames = [Frame::data(Bytes::from_owner(Held(Arc::clone(&body))))].into();
+    let watch = BodyWatch::new(&Clock::new(), 0, Duration::from_secs(30));
+    let (parts, body_to_send) = post().body(RequestBody::read_ahead(frames, None, watch)).unwrap().into_parts();
+    let mut sending = Sending::nothing();
+    sending.begin(&parts, body_to_send);
+    assert!(poll_fn(|cx| sending.poll(&mut stream, cx)).await.is_ok());
+    assert!(sending.was_written());
+    assert_eq!(Arc::strong_count(&body), 1);
 }
 
 #[tokio::test]
