@@ -16,16 +16,18 @@ const MOST: usize = 256 * 1024;
 pub(super) struct Input {
     pub(super) bytes: BytesMut,
     room: usize,
+    /// The bytes' memory may be more than what has little to read needs, however little came last.
+    large: bool,
 }
 
 impl Input {
     pub(super) fn new() -> Self {
-        Self { bytes: BytesMut::new(), room: LEAST }
+        Self { bytes: BytesMut::new(), room: LEAST, large: false }
     }
 
     /// Lets go of what a large answer needed; nothing is there that anybody wants.
     pub(super) fn settle(&mut self) {
-        if self.room > LEAST {
+        if self.large {
             *self = Self::new();
         }
     }
@@ -37,6 +39,7 @@ impl Input {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         self.bytes.reserve(self.room);
+        self.large |= self.room > LEAST || self.bytes.capacity() > 2 * LEAST;
         let room = self.bytes.capacity() - self.bytes.len();
         let read = ready!(pin!(stream.read_buf(&mut self.bytes)).poll(cx))?;
         if read >= room {
@@ -45,5 +48,38 @@ impl Input {
             self.room = (self.room / 2).max(LEAST);
         }
         Poll::Ready(Ok(read))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_room_of_what_was_large_is_let_go_although_little_came_last() {
+        let (mut ours, mut theirs) = tokio::io::duplex(MOST);
+        let mut input = Input::new();
+        for _ in 0..10 {
+            theirs.write_all(&vec![b'x'; MOST]).await.unwrap();
+            let mut left = MOST;
+            while left > 0 {
+                left -= poll_fn(|cx| input.poll_fill(&mut ours, cx)).await.unwrap();
+                input.bytes.clear();
+            }
+        }
+        for _ in 0..10 {
+            theirs.write_all(b"little").await.unwrap();
+            poll_fn(|cx| input.poll_fill(&mut ours, cx)).await.unwrap();
+            input.bytes.clear();
+        }
+        assert_eq!(input.room, LEAST);
+        input.settle();
+        assert!(input.bytes.capacity() <= 2 * LEAST, "{}", input.bytes.capacity());
     }
 }
