@@ -31,6 +31,8 @@ struct OfLink {
     open: Slab<Handle>,
     /// When a tick first saw that the endpoint leaves.
     leaving_since: Option<Millis>,
+    /// It was said that they are cut: some last until their clients have seen it.
+    told: bool,
 }
 
 /// What a connection is cut by.
@@ -86,7 +88,7 @@ impl Driven {
         let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         for of_link in self.links.borrow_mut().values_mut() {
             if !of_link.link.is_leaving() {
-                of_link.leaving_since = None;
+                (of_link.leaving_since, of_link.told) = (None, false);
                 continue;
             }
             let since = *of_link.leaving_since.get_or_insert(now);
@@ -108,12 +110,18 @@ impl Driven {
 
 impl OfLink {
     fn new(link: &Arc<Link>) -> Self {
-        Self { link: Arc::clone(link), open: Slab::new(), leaving_since: None }
+        Self { link: Arc::clone(link), open: Slab::new(), leaving_since: None, told: false }
     }
 
-    fn cut(&self) {
-        let (host, connections) = (self.link.host(), self.open.len());
-        tracing::info!(host, connections, "a target that leaves was not done within shutdown.drainTimeout; it is cut");
+    fn cut(&mut self) {
+        if !std::mem::replace(&mut self.told, true) {
+            let (host, connections) = (self.link.host(), self.open.len());
+            tracing::info!(
+                host,
+                connections,
+                "a target that leaves was not done within shutdown.drainTimeout; it is cut"
+            );
+        }
         // Before anybody can see it.
         self.link.set_cut();
         for (_, handle) in &self.open {

@@ -18,7 +18,16 @@ pub(crate) struct Switched {
 
 impl Switched {
     pub(super) fn of(mut connection: Http1) -> Self {
-        Self { ahead: std::mem::take(&mut connection.0.input.bytes), connection }
+        let mut ahead = std::mem::take(&mut connection.0.input.bytes);
+        let_go(&mut ahead);
+        Self { ahead, connection }
+    }
+}
+
+/// Room that nothing is in would be held for as long as the stream lasts.
+fn let_go(ahead: &mut BytesMut) {
+    if ahead.is_empty() {
+        *ahead = BytesMut::new();
     }
 }
 
@@ -31,6 +40,7 @@ impl AsyncRead for Switched {
         let length = this.ahead.len().min(buf.remaining());
         buf.put_slice(this.ahead.get(..length).unwrap_or_default());
         this.ahead.advance(length);
+        let_go(&mut this.ahead);
         Poll::Ready(Ok(()))
     }
 }
