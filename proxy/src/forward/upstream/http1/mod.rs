@@ -208,6 +208,10 @@ impl Open {
             // It stays where it is, so that nobody takes what came for all of it.
             return Some(Http1Error::BrokenOff);
         }
+        if let Some(error) = self.sending.take_failure() {
+            // A reset is told once, and the sending may have been who was told.
+            return Some(Http1Error::Io(error));
+        }
         self.framing = Framing::END;
         None
     }

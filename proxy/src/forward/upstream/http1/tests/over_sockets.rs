@@ -244,3 +244,28 @@ async fn an_answer_ends_with_its_request_when_the_client_breaks_that_off() {
     };
     LocalSet::new().run_until(test).await;
 }
+
+#[tokio::test]
+async fn an_answer_without_a_length_has_not_ended_where_the_connection_was_reset() {
+    let test = async {
+        let Pair { mut connection, mut target, .. } = pair().await;
+        let (_kept, request) = long();
+        connection.begin(request);
+        let answering = async {
+            asked(&mut target).await;
+            target.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf").await.unwrap();
+        };
+        let (head, ()) = tokio::join!(poll_fn(|cx| connection.poll_head(cx, None)), answering);
+        head.unwrap();
+        let mut answer = connection.into_answer();
+        assert!(poll_fn(|cx| answer.poll_frame(cx)).await.unwrap().is_ok());
+        // What was not read makes it a reset, which the sending finds first.
+        drop(target);
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        assert!(rest(&mut answer).await.is_err());
+        assert!(!answer.is_end_stream());
+    };
+    LocalSet::new().run_until(test).await;
+}
