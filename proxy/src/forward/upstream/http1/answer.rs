@@ -23,7 +23,7 @@ pub(crate) enum Answer {
 /// A connection that an answer and a request share.
 #[derive(Debug)]
 pub(crate) struct Early {
-    connection: Rc<RefCell<Http1>>,
+    pub(super) connection: Rc<RefCell<Http1>>,
     _sending: Aborted,
 }
 
@@ -47,10 +47,10 @@ impl Answer {
         let connection = Rc::new(RefCell::new(connection));
         let shared = Rc::clone(&connection);
         let sending = tokio::task::spawn_local(async move {
-            if let Err(error) = poll_fn(|cx| shared.borrow_mut().poll_sending(cx)).await {
+            if let Err(error) = poll_fn(|cx| shared.borrow_mut().0.poll_sending(cx)).await {
                 tracing::debug!(%error, "a request that was answered early cannot be sent to its end");
-                // The target would wait for the rest.
-                shared.borrow().break_off();
+                // The target would wait for the rest; whoever reads its answer finds it broken off.
+                shared.borrow().0.entry.cut();
             }
         });
         Self::Early(Early { connection, _sending: Aborted(sending.abort_handle()) })

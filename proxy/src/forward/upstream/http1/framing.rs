@@ -192,7 +192,11 @@ fn trailers(bytes: &mut BytesMut) -> Result<Step, Http1Error> {
         Ok(httparse::Status::Partial) if bytes.len() < LONGEST_TRAILERS => return Ok(Step::Wait),
         Ok(httparse::Status::Partial) | Err(_) => return Err(MALFORMED),
     };
-    bytes.advance(length);
+    // The parser takes an LF alone for a line's end; of where a body ends no two readers may think differently.
+    let section = bytes.split_to(length);
+    if memchr::memchr_iter(b'\n', &section).any(|at| at == 0 || section.get(at - 1) != Some(&b'\r')) {
+        return Err(MALFORMED);
+    }
     Ok(if trailers.is_empty() { Step::To(Framing::END) } else { Step::Trailers(trailers) })
 }
 
@@ -217,8 +221,8 @@ fn data(bytes: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
 /// Whether the last coding of the last field is `chunked`.
 fn ends_chunked(headers: &HeaderMap) -> bool {
     let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
-    let last = last.and_then(|value| value.as_bytes().rsplit(|byte| *byte == b',').next());
-    last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
+    let last = last.and_then(|value| value.to_str().ok()?.rsplit(',').next());
+    last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case("chunked"))
 }
 
 /// The length that the fields say: one number, or the same one several times (RFC 9110, 8.6).

@@ -2,11 +2,14 @@
 //!
 //! hyper's server has no way to send them, so they are written to the client's connection between two messages.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use std::io::Write as _;
+
+use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, HeaderValue, VIA};
 use http::response::Parts;
 use http::{StatusCode, Version};
 
+use super::request_head::write_field;
 use crate::forward::client::ClientConnection;
 use crate::forward::headers::strip_response;
 
@@ -40,26 +43,20 @@ impl Waiting {
 }
 
 /// The head as the client gets it, without what is for one hop only; `None` where it cannot be passed on.
-fn forwarded(head: Parts) -> Option<Bytes> {
+fn forwarded(head: Parts) -> Option<Vec<u8>> {
     let Parts { status, mut headers, .. } = head;
     strip_response(&mut headers, status, Version::HTTP_11).ok()?;
     // There is no body to frame (RFC 9110, 8.6), and nobody shall take the next bytes for one.
     headers.remove(CONTENT_LENGTH);
     headers.append(VIA, HeaderValue::from_static("1.1 sluicegate"));
-    let mut raw = BytesMut::with_capacity(256);
-    raw.put_slice(b"HTTP/1.1 ");
-    raw.put_slice(status.as_str().as_bytes());
-    raw.put_u8(b' ');
-    raw.put_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    raw.put_slice(b"\r\n");
+    let mut raw = Vec::with_capacity(256);
+    // Writing to a Vec does not fail.
+    let _ = write!(raw, "HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default());
     for (name, value) in &headers {
-        raw.put_slice(name.as_str().as_bytes());
-        raw.put_slice(b": ");
-        raw.put_slice(value.as_bytes());
-        raw.put_slice(b"\r\n");
+        write_field(&mut raw, name, value.as_bytes());
     }
-    raw.put_slice(b"\r\n");
-    Some(raw.freeze())
+    raw.extend_from_slice(b"\r\n");
+    Some(raw)
 }
 
 #[cfg(test)]

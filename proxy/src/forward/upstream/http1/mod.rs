@@ -150,11 +150,6 @@ impl Http1 {
         Answer::of(self)
     }
 
-    /// Sends more of the request; ready when that was all.
-    fn poll_sending(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Http1Error>> {
-        self.0.poll_sending(cx)
-    }
-
     /// The answer's next frame.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Http1Error>>> {
         let open = &mut *self.0;
@@ -173,11 +168,6 @@ impl Http1 {
         }
     }
 
-    /// Breaks the answer off, for whoever reads it.
-    fn break_off(&self) {
-        self.0.entry.cut();
-    }
-
     /// Whether another request may follow the answer.
     fn is_reusable(&self) -> bool {
         let open = &*self.0;
@@ -187,6 +177,7 @@ impl Http1 {
 }
 
 impl Open {
+    /// Sends more of the request; ready when that was all.
     fn poll_sending(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Http1Error>> {
         if self.sending.is_through() {
             return Poll::Ready(Ok(()));

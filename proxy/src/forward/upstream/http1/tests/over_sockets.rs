@@ -59,21 +59,29 @@ async fn rest(answer: &mut Answer) -> Result<Vec<u8>, Http1Error> {
     Ok(bytes)
 }
 
+/// Asks, and has the target say this once it was; the answer, when its head is there.
+async fn answered(
+    mut connection: Http1,
+    request: Request<RequestBody>,
+    target: &mut TcpStream,
+    says: &str,
+) -> Result<Answer, Http1Error> {
+    connection.begin(request);
+    let answering = async {
+        asked(target).await;
+        target.write_all(says.as_bytes()).await.unwrap();
+    };
+    let (head, ()) = tokio::join!(poll_fn(|cx| connection.poll_head(cx, None)), answering);
+    head.map(|_| connection.into_answer())
+}
+
 /// One exchange over the connection.
 async fn exchanged(
     connection: Http1,
     target: &mut TcpStream,
     says: &str,
 ) -> Result<(Vec<u8>, Option<Http1>), Http1Error> {
-    let mut connection = connection;
-    connection.begin(get());
-    let answering = async {
-        asked(target).await;
-        target.write_all(says.as_bytes()).await.unwrap();
-    };
-    let (head, ()) = tokio::join!(poll_fn(|cx| connection.poll_head(cx, None)), answering);
-    head?;
-    let mut answer = connection.into_answer();
+    let mut answer = answered(connection, get(), target, says).await?;
     let bytes = rest(&mut answer).await?;
     Ok((bytes, answer.into_connection()))
 }
@@ -130,16 +138,9 @@ async fn what_breaks_off_is_no_end() {
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", true),
         ("HTTP/1.1 200 OK\r\n\r\nok", false),
     ] {
-        let Pair { mut connection, mut target, .. } = pair().await;
-        connection.begin(get());
-        let answering = async {
-            asked(&mut target).await;
-            target.write_all(says.as_bytes()).await.unwrap();
-            drop(target);
-        };
-        let (head, ()) = tokio::join!(poll_fn(|cx| connection.poll_head(cx, None)), answering);
-        head.unwrap();
-        let mut answer = connection.into_answer();
+        let Pair { connection, mut target, .. } = pair().await;
+        let mut answer = answered(connection, get(), &mut target, says).await.unwrap();
+        drop(target);
         let read = rest(&mut answer).await;
         assert_eq!(matches!(read, Err(Http1Error::BrokenOff)), broken, "{says}");
         assert_eq!(answer.is_end_stream(), !broken, "{says}");
@@ -158,15 +159,8 @@ async fn what_breaks_off_is_no_end() {
 
 #[tokio::test]
 async fn an_answer_without_a_length_that_is_cut_has_not_ended() {
-    let Pair { driven, link, mut connection, mut target } = pair().await;
-    connection.begin(get());
-    let answering = async {
-        asked(&mut target).await;
-        target.write_all(b"HTTP/1.1 200 OK\r\n\r\nfirst").await.unwrap();
-    };
-    let (head, ()) = tokio::join!(poll_fn(|cx| connection.poll_head(cx, None)), answering);
-    head.unwrap();
-    let mut answer = connection.into_answer();
+    let Pair { driven, link, connection, mut target } = pair().await;
+    let mut answer = answered(connection, get(), &mut target, "HTTP/1.1 200 OK\r\n\r\nfirst").await.unwrap();
     assert!(poll_fn(|cx| answer.poll_frame(cx)).await.unwrap().is_ok());
     link.set_leaving(true);
     driven.cut(0, Duration::ZERO);
@@ -195,16 +189,11 @@ fn long() -> (Kept, Request<RequestBody>) {
 #[tokio::test]
 async fn an_answer_that_comes_before_the_request_was_sent_is_read_while_it_is() {
     let test = async {
-        let Pair { mut connection, mut target, .. } = pair().await;
+        let Pair { connection, mut target, .. } = pair().await;
         let (_kept, request) = long();
-        connection.begin(request);
-        let answering = async {
-            asked(&mut target).await;
-            target.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf").await.unwrap();
-        };
-        let (head, ()) = tokio::join!(poll_fn(|cx| connection.poll_head(cx, None)), answering);
-        head.unwrap();
-        let mut answer = connection.into_answer();
+        let mut answer = answered(connection, request, &mut target, "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf")
+            .await
+            .unwrap();
         assert!(matches!(answer, Answer::Early(_)));
         // The target reads on although nobody reads its answer, and then ends it.
         let (mut read, mut bytes) = (1024, vec![0; 64 * 1024]);
@@ -222,16 +211,9 @@ async fn an_answer_that_comes_before_the_request_was_sent_is_read_while_it_is() 
 #[tokio::test]
 async fn an_answer_ends_with_its_request_when_the_client_breaks_that_off() {
     let test = async {
-        let Pair { mut connection, mut target, .. } = pair().await;
+        let Pair { connection, mut target, .. } = pair().await;
         let (kept, request) = long();
-        connection.begin(request);
-        let answering = async {
-            asked(&mut target).await;
-            target.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf").await.unwrap();
-        };
-        let (head, ()) = tokio::join!(poll_fn(|cx| connection.poll_head(cx, None)), answering);
-        head.unwrap();
-        let mut answer = connection.into_answer();
+        let mut answer = answered(connection, request, &mut target, "HTTP/1.1 200 OK\r\n\r\nhalf").await.unwrap();
         // Another reading cuts this one off.
         let _again = kept.read();
         let reading = async {
@@ -248,20 +230,14 @@ async fn an_answer_ends_with_its_request_when_the_client_breaks_that_off() {
 #[tokio::test]
 async fn an_answer_without_a_length_has_not_ended_where_the_connection_was_reset() {
     let test = async {
-        let Pair { mut connection, mut target, .. } = pair().await;
+        let Pair { connection, mut target, .. } = pair().await;
         let (_kept, request) = long();
-        connection.begin(request);
-        let answering = async {
-            asked(&mut target).await;
-            target.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf").await.unwrap();
-        };
-        let (head, ()) = tokio::join!(poll_fn(|cx| connection.poll_head(cx, None)), answering);
-        head.unwrap();
-        let mut answer = connection.into_answer();
+        let mut answer = answered(connection, request, &mut target, "HTTP/1.1 200 OK\r\n\r\nhalf").await.unwrap();
         assert!(poll_fn(|cx| answer.poll_frame(cx)).await.unwrap().is_ok());
         // What was not read makes it a reset, which the sending finds first.
         drop(target);
-        for _ in 0..100 {
+        let Answer::Early(early) = &answer else { panic!("the request is still being sent") };
+        while !early.connection.borrow().0.sending.is_through() {
             yield_now().await;
         }
         assert!(rest(&mut answer).await.is_err());
