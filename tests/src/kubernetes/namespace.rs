@@ -164,15 +164,24 @@ impl<'a> Namespace<'a> {
         self.kubectl(&["wait", "--for=delete", &timeout, resource]);
     }
 
-    /// The address of this Service's port, as soon as something answers there.
+    /// The address of this Service's port, as soon as all behind it accept connections.
     ///
     /// The node's rules for a Service that is new may come after its pods are ready, and the kernel sends all packets of a
-    /// connection the way of the first: one begun too early never gets there, so many are tried, none for long.
+    /// connection the way of the first: one begun too early never gets there, so many are tried, none for long. And where
+    /// a Service of the same name has just been deleted, its `EndpointSlices` may still be there, which lead to pods
+    /// that have gone: they are waited out, and then so many connections are made that none of its pods is left out by chance.
     pub fn service_address(&self, name: &str, port: u16) -> SocketAddr {
         let service = self.get(&format!("service/{name}"));
         let ip = service["spec"]["clusterIP"].as_str().expect("a Service inside the cluster");
         let address = SocketAddr::new(ip.parse().expect("an address"), port);
-        until("the Service answers", || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok());
+        until("the EndpointSlices of an earlier Service have gone", || {
+            let of_this_name = |slice: &&Value| slice["metadata"]["labels"]["kubernetes.io/service-name"] == name;
+            let of_this_one =
+                |slice: &Value| slice["metadata"]["ownerReferences"][0]["uid"] == service["metadata"]["uid"];
+            self.list("endpointslices").iter().filter(of_this_name).all(of_this_one).then_some(())
+        });
+        let connects = |_| TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok();
+        until("the Service answers", || (0..32).all(connects).then_some(()));
         address
     }
 

@@ -84,18 +84,20 @@ fn clients(proxies: SocketAddr) -> Load {
     Load::start(&Plan { clients: 4, pause: Duration::from_millis(5), ..Plan::of(&[proxies], HOST) })
 }
 
-/// Who answers how many of so many requests.
+/// Who answers how many of so many requests, all of which have to be answered.
 fn answered(proxies: SocketAddr, requests: usize) -> BTreeMap<String, usize> {
     let asked = Plan::of(&[proxies], HOST).ask(requests);
     assert!(asked.iter().all(Asked::is_ok), "{:?}", asked.iter().find(|asked| !asked.is_ok()));
     shares(&asked)
 }
 
-/// Waits until exactly the pods that there are now answer.
+/// Waits until exactly the pods that there are now answer, and every request is answered. That none fails on the way
+/// there is for a [`Load`] to show where it has to be so: what has just been installed may not be reachable yet.
 fn until_exactly_the_pods_answer(proxies: SocketAddr, shop: &Namespace<'_>) {
     until("exactly the present pods answer", || {
-        let answering: BTreeSet<String> = answered(proxies, 40).into_keys().collect();
-        (answering == names(shop)).then_some(())
+        let asked = Plan::of(&[proxies], HOST).ask(40);
+        let answering: BTreeSet<String> = shares(&asked).into_keys().collect();
+        (asked.iter().all(Asked::is_ok) && answering == names(shop)).then_some(())
     });
 }
 
