@@ -1,6 +1,7 @@
-//! Requests that wait: to be tried again, and for connections that do not come about.
+//! Requests that wait: to be tried again, for connections that do not come about, and for who stands still in an upload.
 
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{Shutdown, TcpListener};
 use std::time::{Duration, Instant};
 
 use sluicegate_tests::manifests::{rule, target, upstream};
@@ -51,4 +52,36 @@ fn an_attempt_waits_for_its_connection_no_longer_than_it_may_take() {
     }
     assert!(is(&gate, "silent", "Unhealthy", Some("Ejected")));
     assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_target_that_stops_reading_an_upload_is_ejected_and_one_whose_client_is_slow_is_not() {
+    // The system takes its connections and as much of each as it holds; nobody reads.
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let steady = Faulty::start("steady");
+    let manifests = [
+        target("deaf", deaf.local_addr().unwrap().port(), ""),
+        target("steady", steady.port(), ""),
+        upstream("pool", &["deaf", "steady, priority: 2"], "healthChecks: {passive: {threshold: 1, interval: 600s}}"),
+        rule("all", "upstream: pool\ntimeouts: {request: 2s}"),
+    ]
+    .concat();
+    let gate = Gate::start(&manifests);
+    let head = b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1000000000\r\n\r\n";
+
+    let mut slow = gate.client();
+    let answer = slow.send(head).answer();
+    assert_eq!((answer.status(), answer.reason().as_deref()), (504, Some("upstream-timeout")));
+    assert!(is(&gate, "deaf", "Healthy", None), "it has had all that its client has sent");
+
+    let mut eager = gate.client();
+    let mut upload = eager.send(head).wire.stream.try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || while upload.write_all(&[b'x'; 64 * 1024]).is_ok() {});
+        let answer = eager.answer();
+        assert_eq!((answer.status(), answer.reason().as_deref()), (504, Some("upstream-timeout")));
+        eager.wire.stream.shutdown(Shutdown::Both).unwrap();
+    });
+    assert!(is(&gate, "deaf", "Unhealthy", Some("Ejected")));
+    assert_eq!(gate.get("/").text(), "steady");
 }

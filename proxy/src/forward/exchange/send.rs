@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use http::{Request, Version, response};
 use hyper::client::conn::TrySendError;
+use sluicegate_table::Timeouts;
 
 use super::Routed;
 use super::answer_body::Carrier;
 use super::reach::{Reached, for_one_try};
 use crate::forward::client::ClientConnection;
-use crate::forward::clock::{Clock, Deadline};
+use crate::forward::clock::{Clock, Deadline, TICK};
 use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
 use crate::forward::grpc_status;
@@ -24,6 +25,10 @@ use crate::observe::metrics::AttemptOutcome;
 
 /// How often a request that was never sent is given to a fresh connection.
 const UNSENT: u32 = 3;
+
+/// A target that has taken nothing for so long, though the client has given it more, has stopped reading; half of the time
+/// limit that it was held to, where that is less.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// An answer's head, and what carries its body.
 pub(super) type Answered = (response::Parts, Carrier);
@@ -95,20 +100,30 @@ fn failed_for(mut failed: Failed, reached: &Reached<'_>, watch: Option<&BodyWatc
     if failed.clients || failed.cause.is_closing() || reached.connections.link().was_cut() {
         return failed;
     }
-    if compares {
-        reached.in_flight.unanswered();
-    }
     let outcome = match failed.outcome() {
         Some(AttemptOutcome::NotConnected | AttemptOutcome::Refused) => Outcome::NotConnected,
         Some(AttemptOutcome::Reset) => Outcome::Reset,
-        // While the client still sends, the target may well wait for it.
-        Some(AttemptOutcome::TimedOut) if watch.is_none_or(BodyWatch::ended) => Outcome::TimedOut,
+        Some(AttemptOutcome::TimedOut) if held_up(reached, &failed.cause, watch) => Outcome::TimedOut,
         _ => return failed,
     };
+    if compares {
+        reached.in_flight.unanswered();
+    }
     if reached.routed.pool.balancer.judges_attempt(&reached.in_flight) {
         reached.routed.pool.balancer.judge(reached.member, &reached.in_flight, outcome);
     }
     failed
+}
+
+/// Whether it is the target that let a time limit pass: it has all of the request, or has stopped reading. While it has all
+/// that has come and the client still sends, it may well wait for the client.
+fn held_up(reached: &Reached<'_>, cause: &ForwardError, watch: Option<&BodyWatch>) -> bool {
+    let Some(watch) = watch.filter(|watch| !watch.ended()) else { return true };
+    let Timeouts { request, per_try, .. } = &reached.routed.route.route.timeouts;
+    let limit = if matches!(cause, ForwardError::TryTimeout) { per_try } else { request };
+    // What was given within two ticks may count as given that long ago.
+    let long = (limit.unwrap_or_default() / 2).clamp(2 * TICK, STANDSTILL);
+    watch.given_for().is_some_and(|given| given >= long)
 }
 
 /// Sends over the connection that was checked out. One of HTTP/2 may close before it takes the request; then it goes over a
@@ -207,6 +222,10 @@ struct Slow {
 impl<'a> Limits<'a> {
     fn begin(clock: &Rc<Clock>, reached: &'a Reached<'a>, watch: Option<&'a BodyWatch>) -> Self {
         let Routed { route, pool, .. } = reached.routed;
+        if let Some(watch) = watch {
+            // What has come already, for an earlier attempt, is with the target: it is its turn.
+            watch.wait_for_client(false);
+        }
         let whole = reached.deadline.as_ref();
         let per_try = route.route.timeouts.per_try;
         let slow = pool.balancer.slow_after().filter(|slow| per_try.is_none_or(|limit| *slow < limit));

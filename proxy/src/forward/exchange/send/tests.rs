@@ -52,8 +52,8 @@ async fn an_upload_longer_than_the_breakers_timeout_is_judged_by_what_comes_afte
         let fixture = fixture(None, None, Some(300));
         let reached = reached(&fixture);
         let watch = BodyWatch::new(fixture.clock(), 0, ms(60_000));
-        watch.wait_for_client(true);
         let answering = async {
+            watch.wait_for_client(true);
             sleep(ms(uploads)).await;
             watch.wait_for_client(false);
             sleep(ms(answers - uploads)).await;
@@ -69,6 +69,58 @@ async fn an_upload_longer_than_the_breakers_timeout_is_judged_by_what_comes_afte
     let limits = Limits::begin(fixture.clock(), &reached, Some(&watch));
     fixture.timed(limits.hold(sleep(ms(500)))).await.0.unwrap();
     assert!(is_open(&fixture) && !watch.ended());
+}
+
+/// A limit that passes in the middle of an upload is the failure of whoever was waited for.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_stops_reading_is_judged_and_one_that_waits_for_the_client_is_not() {
+    // How long after the beginning the target takes what has come, and when the client gives more that it does not take.
+    for (limit, takes, gives, judged) in [
+        (500, None, None, true),
+        (500, Some(0), None, false),
+        (500, Some(0), Some(100), true),
+        (500, Some(0), Some(400), false),
+        (500, Some(400), None, false),
+        (20_000, Some(0), Some(18_000), true),
+        (20_000, Some(0), Some(19_500), false),
+    ] {
+        for cause in [ForwardError::TryTimeout, ForwardError::RequestTimeout] {
+            let per_try = matches!(cause, ForwardError::TryTimeout).then_some(limit);
+            let request = per_try.is_none().then_some(limit);
+            let fixture = fixture(request, per_try, Some(60_000));
+            let reached = reached(&fixture);
+            let watch = BodyWatch::new(fixture.clock(), 0, ms(60_000));
+            let answering = async {
+                let mut turns: Vec<_> =
+                    [(takes, true), (gives, false)].into_iter().filter_map(|(at, waits)| Some((at?, waits))).collect();
+                turns.sort_unstable();
+                let begun = tokio::time::Instant::now();
+                for (at, waits) in turns {
+                    tokio::time::sleep_until(begun + ms(at)).await;
+                    watch.wait_for_client(waits);
+                }
+                pending::<()>().await;
+            };
+            let limits = Limits::begin(fixture.clock(), &reached, Some(&watch));
+            let ended = fixture.timed(limits.hold(answering)).await.0.unwrap_err();
+            assert_eq!(ended.to_string(), cause.to_string());
+            failed_for(ended.into(), &reached, Some(&watch), false);
+            assert_eq!(is_open(&fixture), judged, "{cause}: {limit} ms, takes {takes:?}, gives {gives:?}");
+        }
+    }
+}
+
+/// What an earlier attempt was waiting for says nothing of the next one, which is given what has come once more.
+#[tokio::test(start_paused = true)]
+async fn each_attempt_begins_with_the_targets_turn() {
+    let fixture = fixture(None, Some(500), Some(60_000));
+    let reached = reached(&fixture);
+    let watch = BodyWatch::new(fixture.clock(), 0, ms(60_000));
+    watch.wait_for_client(true);
+    let limits = Limits::begin(fixture.clock(), &reached, Some(&watch));
+    let ended = fixture.timed(limits.hold(pending::<()>())).await.0.unwrap_err();
+    failed_for(ended.into(), &reached, Some(&watch), false);
+    assert!(is_open(&fixture));
 }
 
 /// How sending ends whose answer takes so many milliseconds (`None`: for ever), and after how long.
