@@ -77,7 +77,8 @@ fn a_target_that_stops_reading_an_upload_is_ejected_and_one_whose_client_is_slow
     let mut eager = gate.client();
     let mut upload = eager.send(head).wire.stream.try_clone().unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(move || while upload.write_all(&[b'x'; 64 * 1024]).is_ok() {});
+        let piece = vec![b'x'; 64 * 1024];
+        scope.spawn(move || while upload.write_all(&piece).is_ok() {});
         let answer = eager.answer();
         assert_eq!((answer.status(), answer.reason().as_deref()), (504, Some("upstream-timeout")));
         eager.wire.stream.shutdown(Shutdown::Both).unwrap();
