@@ -126,7 +126,7 @@ reasons! {
         "The target's answer is not valid HTTP.";
     /// The target agreed to an upgrade that then failed, or to another one than was asked for.
     UpgradeFailed, "upgrade-failed", BAD_GATEWAY, Unavailable, "Upgrade failed",
-        "The connection could not be switched to the protocol that was asked for.";
+        "The connection could not be switched to the protocol that was asked for, or the target switched to another.";
     /// No target of the pool may get requests.
     NoHealthyTarget, "no-healthy-target", SERVICE_UNAVAILABLE, Unavailable, "No healthy target",
         "None of the targets for this request can take requests at the moment.";

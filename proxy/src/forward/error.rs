@@ -43,6 +43,9 @@ pub enum ForwardError {
     /// The exchange failed before an answer, over HTTP/2.
     #[error("{0}")]
     Http2(#[source] hyper::Error),
+    /// The target switched to a protocol that the client did not ask for.
+    #[error("a 101 for a protocol that the client did not ask for")]
+    Switched,
     /// The target refused the request without doing anything with it (RFC 9113, 8.7).
     #[error("refused unprocessed: {error}")]
     Refused {
@@ -107,6 +110,7 @@ impl ForwardError {
             Self::Http1(error) if error.is_malformed() => Reason::UpstreamProtocolError,
             Self::Http2(error) if error.is_parse() => Reason::UpstreamProtocolError,
             Self::Http1(_) | Self::Http2(_) | Self::Refused { .. } => Reason::UpstreamReset,
+            Self::Switched => Reason::UpgradeFailed,
             Self::Overloaded => Reason::Overloaded,
             Self::RequestTimeout | Self::TryTimeout => Reason::UpstreamTimeout,
             Self::BodyStalled => Reason::BodyTimeout,

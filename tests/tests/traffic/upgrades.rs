@@ -83,9 +83,23 @@ fn a_target_may_decline_an_upgrade() {
 fn an_upgrade_that_nobody_asked_for_is_no_answer() {
     let origin = Origin::start(|_| "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: other\r\n\r\n");
     let gate = Gate::start(&all_to(origin.port(), ""));
-    let answer = gate.ask(get("/"));
-    assert_eq!(answer.status(), 502, "{answer:?}");
-    assert!(answer.reason().is_some());
+    for asked in [get("/"), ASK.to_owned()] {
+        let answer = gate.ask(asked);
+        assert_eq!((answer.status(), answer.reason().as_deref()), (502, Some("upgrade-failed")), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_target_may_choose_among_the_protocols_that_the_client_names() {
+    let origin =
+        Origin::start(|_| "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: Two/1.1\r\n\r\n");
+    let gate = Gate::start(&all_to(origin.port(), ""));
+    for asked in ["one, two/1.1", "two"] {
+        let mut client = gate.client();
+        client.send(ASK.replace(": websocket", &format!(": {asked}")));
+        let head = String::from_utf8(client.wire.head().unwrap().unwrap()).unwrap();
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    }
 }
 
 #[test]

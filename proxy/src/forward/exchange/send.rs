@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Request, Version, response};
+use http::{Request, StatusCode, Version, response};
 use hyper::client::conn::TrySendError;
 use sluicegate_table::Timeouts;
 
@@ -18,6 +18,7 @@ use crate::forward::clock::{Clock, Deadline, TICK};
 use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
 use crate::forward::grpc_status;
+use crate::forward::headers::Protocols;
 use crate::forward::retry::retry_after;
 use crate::forward::upstream::{BodyWatch, Checkout, RequestBody};
 use crate::health::Outcome;
@@ -139,6 +140,7 @@ async fn carry(
     let interim_to = (version == Version::HTTP_11).then_some(&**client);
     let mut fresh = None;
     let mut left = UNSENT;
+    let asked = reached.upgrade.then(|| Protocols::asked(request.headers()));
     loop {
         let checkout = fresh.take().or_else(|| reached.checkout.take());
         let limits = Limits::begin(client.worker.clock(), reached, watch);
@@ -147,6 +149,11 @@ async fn carry(
                 connection.begin(request);
                 let head = limits.hold(poll_fn(|cx| connection.poll_head(cx, interim_to))).await?;
                 let head = head.map_err(ForwardError::Http1)?;
+                if head.status == StatusCode::SWITCHING_PROTOCOLS
+                    && !asked.is_some_and(|asked| asked.include(&head.headers))
+                {
+                    return Err(ForwardError::Switched.into());
+                }
                 let connections = Rc::clone(&reached.connections);
                 return Ok((head, Carrier::http1(connection, connections, client.worker.clock())));
             }

@@ -7,8 +7,10 @@
 
 mod forwarded;
 mod hop_by_hop;
+mod protocols;
 mod rewrite;
 
 pub use forwarded::{ForwardedFacts, ForwardingPolicy, TrustedProxies};
 pub use hop_by_hop::{RefusedHead, RequestHead, strip_request, strip_response, strip_trailers};
+pub(crate) use protocols::Protocols;
 pub use rewrite::{HeaderRewrite, UnusableHeaders};
