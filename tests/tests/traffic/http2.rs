@@ -1,6 +1,6 @@
 //! HTTP/2 in and out, in clear text with prior knowledge.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -71,6 +71,30 @@ fn http_2_all_the_way_with_trailers_both_ways() {
     let answer = client.answer(answer).unwrap();
     assert_eq!(answer.text(), "data");
     assert_eq!(answer.trailers.unwrap()["x-check"], "7");
+}
+
+#[test]
+fn trailers_that_frame_or_route_do_not_reach_a_target_over_http_2() {
+    let seen = Arc::<Mutex<Vec<_>>>::default();
+    let seen_by_target = Arc::clone(&seen);
+    let origin = Http2Origin::start(async move |mut exchange| {
+        let (body, trailers) = read(&mut exchange.body).await?;
+        let names = trailers.map(|trailers| trailers.keys().map(ToString::to_string).collect::<Vec<_>>());
+        seen_by_target.lock().unwrap().push(names);
+        exchange.answer(Response::new(()), body, None)
+    });
+    let gate = Gate::start(&to_h2c(origin.port()));
+    let forbidden = "authorization: Bearer stolen\r\nhost: other\r\nkeep-alive: 5\r\ncontent-length: 9\r\n";
+    for (trailers, names) in [
+        (format!("x-check: 7\r\n{forbidden}"), Some(vec!["x-check".to_owned()])),
+        (forbidden.to_owned(), None),
+        ("x-check: 7\r\n".to_owned(), Some(vec!["x-check".to_owned()])),
+    ] {
+        let head = "POST / HTTP/1.1\r\nhost: test\r\nte: trailers\r\ntransfer-encoding: chunked\r\n";
+        let answer = gate.ask(format!("{head}trailer: x-check\r\n\r\n1\r\na\r\n0\r\n{trailers}\r\n"));
+        assert_eq!((answer.status(), answer.text().as_str()), (200, "a"));
+        assert_eq!(seen.lock().unwrap().pop(), Some(names), "{trailers}");
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::forward::error::ForwardError;
 use crate::forward::grpc_status;
 use crate::forward::headers::Protocols;
 use crate::forward::retry::retry_after;
-use crate::forward::upstream::{BodyWatch, Checkout, RequestBody};
+use crate::forward::upstream::{BodyWatch, Checkout, Http2Body, RequestBody};
 use crate::health::Outcome;
 use crate::observe::metrics::AttemptOutcome;
 
@@ -158,7 +158,7 @@ async fn carry(
                 return Ok((head, Carrier::http1(connection, connections, client.worker.clock())));
             }
             Checkout::Http2(stream) => {
-                let sending = stream.sender().try_send_request(request);
+                let sending = stream.sender().try_send_request(request.map(Http2Body::new));
                 match limits.hold(sending).await? {
                     Ok(response) => {
                         let (head, body) = response.into_parts();
@@ -189,10 +189,10 @@ async fn carry(
 
 /// The request, where nothing of it was sent, and why.
 fn unsent_request(
-    mut failed: TrySendError<Request<RequestBody>>,
+    mut failed: TrySendError<Request<Http2Body>>,
 ) -> Result<(Request<RequestBody>, hyper::Error), ForwardError> {
     match failed.take_message() {
-        Some(request) => Ok((request, failed.into_error())),
+        Some(request) => Ok((request.map(Http2Body::into_inner), failed.into_error())),
         None => Err(ForwardError::of_http2(failed.into_error())),
     }
 }

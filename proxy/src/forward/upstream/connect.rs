@@ -13,10 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio_rustls::client::TlsStream;
 
-use super::body::RequestBody;
 use super::driven::Driven;
 use super::gate::Permit;
 use super::http1::Http1;
+use super::http2_body::Http2Body;
 use super::io::UpstreamStream;
 use super::link::Link;
 use super::tcp::{connect, connect_to};
@@ -43,7 +43,7 @@ pub(crate) struct Dialer {
 /// A new connection, by the protocol that was agreed on. The permit goes with it, or with the task that drives it.
 pub(super) enum Fresh {
     Http1(Http1),
-    Http2(http2::SendRequest<RequestBody>),
+    Http2(http2::SendRequest<Http2Body>),
 }
 
 impl Dialer {

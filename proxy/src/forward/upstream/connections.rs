@@ -9,10 +9,10 @@ use hyper::client::conn::http2;
 use sluicegate_table::{Priority, Protocol};
 use tokio::sync::Notify;
 
-use super::body::RequestBody;
 use super::connect::{Dialer, Fresh};
 use super::gate::{Admission, Gate, Grant, Permit, Ticket};
 use super::http1::Http1;
+use super::http2_body::Http2Body;
 use super::link::Link;
 use crate::forward::clock::Millis;
 use crate::forward::error::ForwardError;
@@ -47,7 +47,7 @@ struct Idle {
 #[derive(Debug)]
 pub(crate) struct Http2 {
     link: Arc<Link>,
-    sender: http2::SendRequest<RequestBody>,
+    sender: http2::SendRequest<Http2Body>,
     streams: Cell<u32>,
     /// Since when a sweep has seen no streams.
     idle_since: Cell<Option<Millis>>,
@@ -86,7 +86,7 @@ impl Stream {
     }
 
     /// A handle that sends the request.
-    pub(crate) fn sender(&self) -> http2::SendRequest<RequestBody> {
+    pub(crate) fn sender(&self) -> http2::SendRequest<Http2Body> {
         self.0.sender.clone()
     }
 
