@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use sluicegate_table::{
-    Algorithm, Backend, Hostname, InlinePool, Level, Match, Member, ObjectKey, PathMatch, Pool, Route, Table, Target,
-    TargetState,
+    Algorithm, Backend, Entries, Hostname, InlinePool, Level, Match, Member, ObjectKey, PathMatch, Pool, Route, Table,
+    Target, TargetState,
 };
 
 /// Rules that are printed at most; the admin listener shows all.
@@ -27,6 +27,8 @@ pub struct Notice {
 /// What there is to print about one version of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
+    /// Shares the entries of the table: an edit of what no row shows is told all the same.
+    table: Table,
     rows: BTreeMap<ObjectKey, Row>,
     refused: Notices,
     warnings: Notices,
@@ -56,6 +58,7 @@ impl View {
     ) -> Self {
         let rows = table.routes.iter().map(|(key, route)| (key.clone(), Row::new(table, route, stale.contains(key))));
         Self {
+            table: table.clone(),
             rows: rows.collect(),
             refused: refused.into_iter().map(|notice| (notice.subject, notice.text)).collect(),
             warnings: warnings.into_iter().map(|notice| (notice.subject, notice.text)).collect(),
@@ -82,7 +85,7 @@ impl View {
         text
     }
 
-    /// What is different from `before`; empty where nothing is. Rules that came have a `+`, those that went a `-`, those
+    /// What is different from `before`; empty where nothing is. Objects that came have a `+`, those that went a `-`, those
     /// that changed a `~`.
     pub fn changes_since(&self, before: &Self) -> String {
         let mut text = String::new();
@@ -92,7 +95,11 @@ impl View {
             .filter_map(|key| match (before.rows.get(key), self.rows.get(key)) {
                 (None, Some(row)) => Some(("+ ", key, row)),
                 (Some(row), None) => Some(("- ", key, row)),
-                (Some(last), Some(row)) if last != row => Some(("~ ", key, row)),
+                (Some(last), Some(row))
+                    if last != row || before.table.routes.get(key) != self.table.routes.get(key) =>
+                {
+                    Some(("~ ", key, row))
+                }
                 _ => None,
             })
             .collect();
@@ -100,11 +107,30 @@ impl View {
         if changed.len() > MOST_ROWS {
             let _ = writeln!(text, "… and {} more rules", changed.len() - MOST_ROWS);
         }
+        entries(&mut text, "Upstreams", &before.table.pools, &self.table.pools);
+        entries(&mut text, "Targets", &before.table.targets, &self.table.targets);
         notices(&mut text, "refused", new(&before.refused, &self.refused));
         notices(&mut text, "warnings", new(&before.warnings, &self.warnings));
         notices(&mut text, "no longer refused", new(&self.refused, &before.refused));
         notices(&mut text, "no longer warned of", new(&self.warnings, &before.warnings));
         text
+    }
+}
+
+/// Which entries of a kind came, went or changed, with the same marks.
+fn entries<T: Eq>(text: &mut String, kind: &str, before: &Entries<T>, after: &Entries<T>) {
+    let keys: BTreeSet<&ObjectKey> = before.keys().chain(after.keys()).collect();
+    let changed: Vec<String> = keys
+        .into_iter()
+        .filter_map(|key| match (before.get(key), after.get(key)) {
+            (None, Some(_)) => Some(format!("+ {key}")),
+            (Some(_), None) => Some(format!("- {key}")),
+            (last, now) if last != now => Some(format!("~ {key}")),
+            _ => None,
+        })
+        .collect();
+    if !changed.is_empty() {
+        let _ = writeln!(text, "{kind}: {}", listed(changed.into_iter()));
     }
 }
 

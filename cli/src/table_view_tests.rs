@@ -105,6 +105,31 @@ fn nothing_changed_prints_nothing() {
 }
 
 #[test]
+fn an_edit_of_what_no_column_shows_is_told() {
+    let before = sample();
+    let mut after = before.clone();
+    let inline = ObjectKey::new("default", "inline");
+    let mut rule = (*after.routes[&inline]).clone();
+    rule.strip_path = true;
+    after.routes.insert(inline, Arc::new(rule));
+    let chat = ObjectKey::new("default", "chat");
+    let mut pool = (*after.pools[&chat]).clone();
+    pool.connections.max_pending = 1;
+    after.pools.insert(chat, Arc::new(pool));
+    let one = ObjectKey::new("default", "one");
+    let mut target = (*after.targets[&one]).clone();
+    target.path = "/v2".to_owned();
+    after.targets.insert(one, Arc::new(target));
+    let text = view(&after, &[]).changes_since(&view(&before, &[]));
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        matches!(lines.as_slice(), [row, "Upstreams: ~ default/chat", "Targets: ~ default/one"]
+        if row.starts_with("~ default/inline")),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_large_table_is_cut() {
     let mut table = sample();
     let route = Arc::clone(table.routes.values().next().unwrap());

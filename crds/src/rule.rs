@@ -126,7 +126,8 @@ pub struct RuleMatch {
     #[schemars(schema_with = "shapes::query_matches")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub query: Vec<ValueMatch>,
-    /// The size of the body, as the request's Content-Length declares it. A request that declares none does not match.
+    /// The size of the body, as the request's Content-Length declares it; 0 for a request without a body. A body that comes
+    /// without a declared length does not match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_length: Option<ContentLengthMatch>,
     /// Any of these models, as named by `model` in the JSON body. A `*` at the end stands for any text.

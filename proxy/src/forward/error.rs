@@ -31,6 +31,9 @@ pub enum ForwardError {
     /// TLS to the target cannot be set up.
     #[error("TLS: {0}")]
     TlsSettings(#[source] TargetTlsError),
+    /// The egress proxy could not be reached, or ended a tunnel before it led anywhere.
+    #[error("the egress proxy: {0}")]
+    EgressProxy(#[source] Box<ForwardError>),
     /// The egress proxy refused to connect to the target.
     #[error("the egress proxy answered {0}")]
     EgressRefused(http::StatusCode),
@@ -99,12 +102,17 @@ impl ForwardError {
         matches!(self, Self::Refused { closing: true, .. })
     }
 
+    /// This error of the way to the egress proxy, rather than to the target.
+    pub(crate) fn at_egress_proxy(self) -> Self {
+        Self::EgressProxy(Box::new(self))
+    }
+
     /// The reason that the client sees.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Resolve { .. } => Reason::DnsFailed,
             Self::Connect(_) | Self::Handshake(_) => Reason::UpstreamConnectFailed,
-            Self::EgressRefused(_) => Reason::EgressProxyFailed,
+            Self::EgressProxy(_) | Self::EgressRefused(_) => Reason::EgressProxyFailed,
             Self::ConnectTimeout => Reason::ConnectTimeout,
             Self::Tls(_) | Self::TlsSettings(_) => Reason::UpstreamTlsFailed,
             Self::Http1(error) if error.is_malformed() => Reason::UpstreamProtocolError,
@@ -129,6 +137,7 @@ impl ForwardError {
                 | Self::ConnectTimeout
                 | Self::Tls(_)
                 | Self::TlsSettings(_)
+                | Self::EgressProxy(_)
                 | Self::EgressRefused(_)
                 | Self::Handshake(_)
         )

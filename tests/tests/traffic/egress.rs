@@ -113,7 +113,23 @@ fn a_proxy_that_is_not_there_gives_502_and_nothing_goes_around_it() {
         &[target("one", origin.port(), ""), upstream("pool", &["one"], &more), prefix("/", "pool")].concat(),
     );
     let answer = gate.get("/");
-    assert_eq!(answer.status(), 502);
-    assert!(answer.reason().is_some());
+    assert_eq!((answer.status(), answer.reason().as_deref()), (502, Some("egress-proxy-failed")));
     assert_eq!(origin.connections(), 0);
+}
+
+#[test]
+fn a_proxy_that_closes_in_place_of_a_tunnel_gives_502() {
+    let certificates = Certificates::new(&["127.0.0.1"]);
+    let origin = Origin::tls_echo(certificates.server(&["http/1.1"]));
+    let proxy = Origin::raw(|_, _| Ok(()));
+    let gate = Gate::start(
+        &[
+            target("one", origin.port(), "protocol: HTTPS"),
+            upstream("pool", &["one"], &through(&proxy)),
+            prefix("/", "pool"),
+        ]
+        .concat(),
+    );
+    let answer = gate.get("/");
+    assert_eq!((answer.status(), answer.reason().as_deref()), (502, Some("egress-proxy-failed")));
 }

@@ -108,7 +108,9 @@ impl Dialer {
         let alpn = if upgrade { Alpn::Http1 } else { Alpn::Http2OrHttp1 };
         let limit = terms.connections.connect_timeout;
         let tcp = match (&terms.egress_proxy, terms.address) {
-            (Some(proxy), _) => connect(&self.resolver, &proxy.host, proxy.port, limit).await?,
+            (Some(proxy), _) => {
+                connect(&self.resolver, &proxy.host, proxy.port, limit).await.map_err(ForwardError::at_egress_proxy)?
+            }
             (None, Some(address)) => connect_to(address.ip(), address.port()).await.map_err(ForwardError::Connect)?,
             (None, None) => connect(&self.resolver, &terms.host, terms.port, limit).await?,
         };

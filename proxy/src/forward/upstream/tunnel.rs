@@ -30,20 +30,19 @@ pub(crate) async fn tunnel(
     tcp: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     authority: &str,
 ) -> Result<TokioIo<Upgraded>, ForwardError> {
-    let (mut sender, connection) =
-        http1::handshake::<_, Empty<Bytes>>(TokioIo::new(tcp)).await.map_err(ForwardError::Handshake)?;
+    let (mut sender, connection) = http1::handshake::<_, Empty<Bytes>>(TokioIo::new(tcp)).await.map_err(failed)?;
     let request = Request::connect(authority)
         .header(http::header::HOST, authority)
         .body(Empty::new())
         .map_err(|_| ForwardError::Internal("the target's host is no authority"))?;
     let mut connection = pin!(connection.with_upgrades());
     let mut asking = pin!(async {
-        let response = sender.send_request(request).await.map_err(ForwardError::Handshake)?;
+        let response = sender.send_request(request).await.map_err(failed)?;
         if !response.status().is_success() {
             tracing::debug!(proxy = %proxy.host, status = %response.status(), "the egress proxy refused");
             return Err(ForwardError::EgressRefused(response.status()));
         }
-        hyper::upgrade::on(response).await.map(TokioIo::new).map_err(ForwardError::Handshake)
+        hyper::upgrade::on(response).await.map(TokioIo::new).map_err(failed)
     });
     tokio::select! {
         biased;
@@ -56,4 +55,9 @@ pub(crate) async fn tunnel(
             asking.await
         }
     }
+}
+
+/// The connection to the egress proxy serves for no tunnel.
+fn failed(error: hyper::Error) -> ForwardError {
+    ForwardError::Handshake(error).at_egress_proxy()
 }

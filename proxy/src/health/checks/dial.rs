@@ -35,7 +35,9 @@ impl Dialer {
     pub(super) async fn stream(&self, subject: &Subject) -> Result<Box<dyn Stream>, ForwardError> {
         let (target, within) = (&subject.target, subject.check.timeout);
         let tcp = match (&subject.egress_proxy, subject.address) {
-            (Some(proxy), _) => connect(&self.resolver, &proxy.host, proxy.port, within).await?,
+            (Some(proxy), _) => {
+                connect(&self.resolver, &proxy.host, proxy.port, within).await.map_err(ForwardError::at_egress_proxy)?
+            }
             (None, Some(address)) => connect_to(address.ip(), address.port()).await.map_err(ForwardError::Connect)?,
             (None, None) => connect(&self.resolver, &target.host, target.port, within).await?,
         };

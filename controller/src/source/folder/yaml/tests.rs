@@ -67,6 +67,31 @@ fn a_broken_document_names_the_place() {
 }
 
 #[test]
+fn a_broken_document_helps_with_what_is_wrong_there() {
+    let hint = |text: &str| parse(text).into_iter().find_map(Result::err).unwrap().hint;
+    let quotes = Some("a text that begins with one of * & ! @ ` % { [ needs quotes".to_owned());
+    for text in ["a: @x\n", "a: %x\n", "a: `x`\n", "a: *\n", "a: [*.example.com]\n"] {
+        assert_eq!(hint(text), quotes, "{text}");
+    }
+    assert!(hint("a: \"\u{7}\"\n").unwrap().contains("control character"));
+    let layout =
+        Some("keys of one object begin in the same column, and have a colon and a space behind them".to_owned());
+    for text in [
+        "a: 1\n  b: 2\n",
+        "a: x\n   b: []\n",
+        "a:\n    b: 1\n  c: 2\n",
+        "a:\n- x: 1\n y: 2\n",
+        "a:\n  - b: 1\n   d: 3\n",
+        "a:1\nb: 2\n",
+        "a: 1\nb 2\nc: 3\n",
+    ] {
+        assert_eq!(hint(text), layout, "{text}");
+    }
+    assert_eq!(hint("a: {b: 1}}\n"), None);
+    assert!(hint("a: 'it's'\n").unwrap().contains("written twice"));
+}
+
+#[test]
 fn a_key_written_twice_is_a_flaw_at_the_second() {
     let text = "spec:\n  a: 1\n  b: 2\n  a: 3\n";
     let document = only(text);
