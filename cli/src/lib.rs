@@ -57,14 +57,29 @@ pub fn main() -> ExitCode {
     result.and_then(|code| Ok(out.flush().map(|()| code)?)).unwrap_or_else(|error| failed(&error))
 }
 
-/// Says why the program failed; a reader of the output that went away (`| head`) is no failure worth a word.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    let unread = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    if !error.downcast_ref::<io::Error>().is_some_and(unread) {
+    if let Some(text) = told(error) {
         // Nothing is left to be told when the standard error is closed.
-        let _ = writeln!(io::stderr(), "sluicegate: {error:#}");
+        let _ = writeln!(io::stderr(), "sluicegate: {text}");
     }
     ExitCode::FAILURE
+}
+
+/// Why the program failed; a cause that its effect quotes is said once. A reader of the output that went away (`| head`) is
+/// no failure worth a word.
+fn told(error: &anyhow::Error) -> Option<String> {
+    let kind = (error.downcast_ref::<io::Error>().map(io::Error::kind))
+        .or_else(|| error.downcast_ref::<serde_json::Error>()?.io_error_kind());
+    if kind == Some(io::ErrorKind::BrokenPipe) {
+        return None;
+    }
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    Some(text)
 }
 
 fn start_log(filter: Option<&str>) -> anyhow::Result<()> {
@@ -78,4 +93,37 @@ fn start_log(filter: Option<&str>) -> anyhow::Result<()> {
         .with_ansi(io::stderr().is_terminal())
         .init();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use sluicegate_controller::source::folder::FolderError;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let quoted = FolderError::Unreadable { path: "dir".into(), error: error() };
+        assert_eq!(told(&quoted.into()).unwrap(), "cannot read dir: permission denied");
+        let told_of = told(&anyhow::Error::from(error()).context("cannot read body.json")).unwrap();
+        assert_eq!(told_of, "cannot read body.json: permission denied");
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure_worth_a_word() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        assert_eq!(told(&serde_json::to_writer(Gone, &"json").unwrap_err().into()), None);
+        assert_eq!(told(&write!(Gone, "text").unwrap_err().into()), None);
+    }
 }

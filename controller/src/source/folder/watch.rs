@@ -17,7 +17,7 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::watch as channel;
 
 use super::contents::Folder;
-use super::files::FolderError;
+use super::files::{FolderError, list};
 use super::finding::{Finding, Reason};
 use super::reader::Reader;
 use crate::problem::Severity;
@@ -71,6 +71,8 @@ pub fn watch(path: &Path) -> Result<Watch, FolderError> {
 }
 
 fn start(path: &Path, rescan: Duration) -> Result<Watch, FolderError> {
+    // Where this fails there is one thing to say, and nothing to watch.
+    list(path)?;
     let (signals, received) = mpsc::channel();
     // Watching begins before reading: a change in between is seen.
     let mut eyes = Eyes::new(path, signals.clone());
