@@ -9,6 +9,8 @@
 //! | `HalfOpen` | a probe succeeds, and `successes` of the round have | `HalfOpen`, with a new round |
 //! | `HalfOpen` | a probe fails, and too few are left for the round to pass | Open |
 //! | `HalfOpen` | any other probe's answer | `HalfOpen` |
+//! | `HalfOpen` | a probe has no answer within `timeout`, because of the target | as after one that fails |
+//! | `HalfOpen` | the same because of its client, or the client goes away | `HalfOpen`; its place is another's |
 //! | any | nobody has a circuit breaker for it any more | Closed |
 //!
 //! A probe that is still under way when its round passes keeps its place, in the next round, so that there are never more
@@ -60,6 +62,8 @@ struct Round {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Terms {
+    /// An attempt that is slower has failed.
+    timeout: Duration,
     open_duration: Duration,
     probes: u32,
     successes: u32,
@@ -101,6 +105,11 @@ impl Breaker {
         }
     }
 
+    /// How long a probe may take to an answer's head.
+    pub(super) fn probes_within(&self) -> Duration {
+        self.terms.timeout
+    }
+
     /// Failures in a row while closed.
     pub(super) fn row(&self) -> u32 {
         self.row
@@ -128,6 +137,7 @@ impl Breaker {
             return false;
         }
         self.terms = Terms {
+            timeout: settings.timeout,
             open_duration: settings.open_duration,
             probes: settings.probes,
             successes: settings.successes,

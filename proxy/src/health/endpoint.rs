@@ -113,6 +113,11 @@ impl EndpointHealth {
         self.published.take_place()
     }
 
+    /// How long a probe may take to an answer's head.
+    pub(super) fn probes_within(&self) -> Duration {
+        self.rest.inner.lock().unwrap_or_else(PoisonError::into_inner).state.probes_within()
+    }
+
     /// Gives back a place that was taken in this phase.
     pub(super) fn give_back(&self, phase: u32) {
         self.published.give_back(phase);

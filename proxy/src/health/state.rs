@@ -129,6 +129,11 @@ impl State {
         places
     }
 
+    /// How long a probe may take to an answer's head.
+    pub(super) fn probes_within(&self) -> Duration {
+        self.breaker.probes_within()
+    }
+
     /// A probe's answer broke in its body.
     pub(super) fn take_back_probe(&mut self, now: Instant, number: u32) -> Option<Places> {
         self.breaker.take_back(now, number)

@@ -7,7 +7,7 @@ use sluicegate_table::{BreakerScope, CircuitBreaker, PassiveCheck, Pool};
 
 use super::MemberIndex;
 use crate::endpoint::InFlight;
-use crate::health::{EndpointHealth, Judgement, Outcome, Probe, Shared, Verdict};
+use crate::health::{EndpointHealth, Judgement, Outcome, Place, Probe, Shared, Verdict};
 
 /// A pool's terms.
 #[derive(Debug)]
@@ -111,8 +111,7 @@ impl Judging {
             // A pool as a whole has no share that others could take over.
             for (place, recovery) in [(&probe.endpoint, self.recovery(member)), (&probe.pool, Duration::ZERO)] {
                 let Some(place) = place else { continue };
-                place.judge();
-                place.health().probed(place.phase(), !failed, recovery);
+                place.judge(!failed, recovery);
             }
         }
         let verdict = passive.map_or(Verdict::None, |check| outcome.verdict(check));
@@ -200,9 +199,7 @@ impl Judging {
             if let Some(pool) = &self.pool_breaker {
                 pool.take_back(before.pool_success, false, true);
             }
-            for place in in_flight.probe().into_iter().flat_map(Probe::places) {
-                place.health().take_back_probe(place.phase());
-            }
+            in_flight.probe().into_iter().flat_map(Probe::places).for_each(Place::take_back);
             if let Some(settings) = &self.breaker {
                 let health = self.pool_breaker.as_ref().unwrap_or(health);
                 if settings.minimum_success_percent.is_some() {

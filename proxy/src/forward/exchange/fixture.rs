@@ -7,9 +7,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
+use sluicegate_table::watch::BreakerState;
 use sluicegate_table::{
-    Algorithm, Backend, Backoff, Level, Match, Member, ObjectKey, PathMatch, Pool, Protocol, Retry, Route, StatusRange,
-    Table, Target, Timeouts, Weight,
+    Algorithm, Backend, Backoff, CircuitBreaker, Level, Match, Member, ObjectKey, PathMatch, Pool, Protocol, Retry,
+    Route, StatusRange, Table, Target, Timeouts, Weight,
 };
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -120,6 +121,37 @@ impl Fixture {
             output = future => (output, begun.elapsed()),
             () = sweep => unreachable!("it is swept for ever"),
         }
+    }
+
+    /// Has a circuit breaker of another pool half-open at the only member, and let one probe through that is to be answered
+    /// within `timeout`.
+    pub(super) async fn half_open(&self, timeout: Duration) {
+        let settings = CircuitBreaker {
+            failure_threshold: 1,
+            open_duration: Duration::from_secs(1),
+            probes: 1,
+            successes: 1,
+            timeout,
+            ..CircuitBreaker::default()
+        };
+        self.reach(MemberIndex(0)).endpoint.load.health().fail_breaker(&settings);
+        let opens = async {
+            while self.breaker() != BreakerState::HalfOpen {
+                tokio::time::sleep(TICK).await;
+            }
+        };
+        self.timed(opens).await;
+    }
+
+    /// The state of the circuit breaker at the first member.
+    pub(super) fn breaker(&self) -> BreakerState {
+        self.reach(MemberIndex(0)).endpoint.load.health().view().breaker
+    }
+
+    /// An attempt of a request at the first member, a probe where that is half-open; `None`: it gets none.
+    pub(super) fn begin(&self) -> Option<InFlight> {
+        let picked = self.routed().pool.balancer.pick(&self.request(), &[]).ok()?;
+        Some(InFlight::begin_as(&self.reach(picked.member).endpoint.load, picked.probe))
     }
 
     /// Has an attempt at a member come to this.

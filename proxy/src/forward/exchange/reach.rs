@@ -3,6 +3,8 @@
 //! A target that takes no connection has seen nothing of the request, so the next one is tried, whatever the request is:
 //! those of the same level first, then down the levels.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
 use http::HeaderValue;
@@ -15,7 +17,7 @@ use super::{Refusal, Routed, fallback};
 use crate::answer::Reason;
 use crate::endpoint::InFlight;
 use crate::forward::client::ClientConnection;
-use crate::forward::clock::Deadline;
+use crate::forward::clock::{Clock, Deadline};
 use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
 use crate::forward::last_good::Asked;
@@ -150,7 +152,9 @@ impl<'a> Wanted<'_, 'a> {
                 Ok(checkout)
             } else {
                 let opening = connections.open(self.client.worker.dialer(), routed.route.route.priority, self.upgrade);
-                let opening = for_one_try(self.client, routed, &connections, opening);
+                let opening = pin!(for_one_try(self.client, routed, &connections, opening));
+                let queued = || connections.link().pending() > 0;
+                let opening = holding_no_place_in_line(self.client.worker.clock(), &in_flight, queued, opening);
                 within(way.deadline.as_ref(), opening).await.unwrap_or(Err(ForwardError::RequestTimeout))
             };
             let error = match opened {
@@ -239,4 +243,62 @@ pub(super) async fn for_one_try(
     let late =
         || if connections.link().pending() == 0 { ForwardError::ConnectTimeout } else { ForwardError::Overloaded };
     within(limit.as_ref(), opening).await.unwrap_or_else(|| Err(late()))
+}
+
+/// Who waits in our own queue finds nothing out about the target: a probe that does so for as long as probes may take lets go
+/// of its place, which others wait for.
+async fn holding_no_place_in_line<F: Future>(
+    clock: &Rc<Clock>,
+    in_flight: &InFlight,
+    queued: impl Fn() -> bool,
+    mut opening: Pin<&mut F>,
+) -> F::Output {
+    let Some((probe, patience)) = in_flight.probe().and_then(|probe| Some((probe, probe.patience()?))) else {
+        return opening.await;
+    };
+    let late = clock.deadline(patience);
+    let mut held = true;
+    poll_fn(|cx| {
+        let opened = opening.as_mut().poll(cx);
+        while held && opened.is_pending() && late.poll_passed(cx) {
+            if queued() {
+                probe.let_go();
+                held = false;
+            } else {
+                late.reset(patience);
+            }
+        }
+        opened
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use sluicegate_table::Timeouts;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::forward::exchange::fixture::Fixture;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_in_line_lets_go_of_its_place_and_one_that_connects_keeps_it() {
+        for in_line in [true, false] {
+            let fixture = Fixture::new(1, None, Timeouts::default(), |_| {});
+            fixture.half_open(Duration::from_secs(2)).await;
+            let probe = fixture.begin().unwrap();
+            let opening = async {
+                sleep(Duration::from_secs(1)).await;
+                assert!(fixture.begin().is_none(), "it may find something out yet");
+                sleep(Duration::from_secs(9)).await;
+                assert_eq!(fixture.begin().is_some(), in_line);
+            };
+            let opening = pin!(opening);
+            fixture.timed(holding_no_place_in_line(fixture.clock(), &probe, || in_line, opening)).await;
+        }
+    }
 }

@@ -21,7 +21,7 @@ use crate::forward::grpc_status;
 use crate::forward::headers::Protocols;
 use crate::forward::retry::retry_after;
 use crate::forward::upstream::{BodyWatch, Checkout, Http2Body, RequestBody};
-use crate::health::Outcome;
+use crate::health::{Outcome, Probe};
 use crate::observe::metrics::AttemptOutcome;
 
 /// How often a request that was never sent is given to a fresh connection.
@@ -217,9 +217,13 @@ struct Trial<'a> {
     per_try: Option<Deadline>,
     /// `None`: it does not count, or has been counted.
     slow: Option<Slow>,
+    /// That of the circuit breaker that the request is a probe of, be it another pool's; `None`: it is none, or no longer.
+    probe: Option<Slow>,
+    /// The probe's time was extended, once.
+    extended: bool,
 }
 
-/// The circuit breaker's `timeout`. It runs while the target has all that the client has given.
+/// A circuit breaker's `timeout`. It runs while the target has all that the client has given.
 struct Slow {
     after: Duration,
     /// It cannot be over earlier.
@@ -236,12 +240,14 @@ impl<'a> Limits<'a> {
         let whole = reached.deadline.as_ref();
         let per_try = route.route.timeouts.per_try;
         let slow = pool.balancer.slow_after().filter(|slow| per_try.is_none_or(|limit| *slow < limit));
-        if slow.is_none() && per_try.is_none() {
+        let probe = reached.in_flight.probe().and_then(Probe::patience);
+        if slow.is_none() && per_try.is_none() && probe.is_none() {
             return Self { whole, trial: None };
         }
         let per_try = per_try.map(|limit| clock.deadline(limit));
-        let slow = slow.map(|after| Slow { after, deadline: clock.deadline(after) });
-        Self { whole, trial: Some(Trial { reached, watch, per_try, slow }) }
+        let until = |after| Slow { after, deadline: clock.deadline(after) };
+        let (slow, probe) = (slow.map(until), probe.map(until));
+        Self { whole, trial: Some(Trial { reached, watch, per_try, slow, probe, extended: false }) }
     }
 
     async fn hold<F: Future>(mut self, future: F) -> Result<F::Output, ForwardError> {
@@ -271,6 +277,11 @@ impl Trial<'_> {
         {
             self.may_be_slow();
         }
+        while let Some(probe) = &self.probe
+            && probe.deadline.poll_passed(cx)
+        {
+            self.may_be_no_probe();
+        }
         self.per_try.as_ref().is_some_and(|limit| limit.poll_passed(cx))
     }
 
@@ -278,14 +289,36 @@ impl Trial<'_> {
     #[cold]
     fn may_be_slow(&mut self) {
         let Some(slow) = &self.slow else { return };
-        let given_for = self.watch.map_or(Some(slow.after), BodyWatch::given_for);
-        let left = slow.after.saturating_sub(given_for.unwrap_or_default());
+        let left = self.left_of(slow.after);
         if !left.is_zero() {
             return slow.deadline.reset(left);
         }
         self.slow = None;
         let Reached { routed, member, in_flight, .. } = self.reached;
         routed.pool.balancer.judge(*member, in_flight, Outcome::Slow);
+    }
+
+    /// Has the probe fail, or lets go of its place, which others wait for, where its client is slow. Where it is the target's
+    /// turn, but has been for less than it may, sets the moment at which that is over: once, lest an upload without an end
+    /// keeps the place.
+    #[cold]
+    fn may_be_no_probe(&mut self) {
+        let (Some(slow), Some(probe)) = (&self.probe, self.reached.in_flight.probe()) else { return };
+        let left = self.left_of(slow.after);
+        if left.is_zero() {
+            probe.fail();
+        } else if left < slow.after && !std::mem::replace(&mut self.extended, true) {
+            return slow.deadline.reset(left);
+        } else {
+            probe.let_go();
+        }
+        self.probe = None;
+    }
+
+    /// What is left of the time that the target may take.
+    fn left_of(&self, after: Duration) -> Duration {
+        let given_for = self.watch.map_or(Some(after), BodyWatch::given_for);
+        after.saturating_sub(given_for.unwrap_or_default())
     }
 }
 

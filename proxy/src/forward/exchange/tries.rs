@@ -162,6 +162,8 @@ impl Tries {
                 return Err(RetryDecision::Wait);
             }
             wait = wait.max(rest);
+            // While it waits it holds no place for a probe, which others could find something out with.
+            let picked = picked.filter(|picked| wait.is_zero() || picked.probe.is_none());
             if wish.deadline.is_some_and(|deadline| deadline.remaining() <= wait) {
                 return Err(RetryDecision::Wait);
             }

@@ -4,6 +4,7 @@
 
 use std::future::pending;
 
+use sluicegate_table::watch::BreakerState;
 use sluicegate_table::{CircuitBreaker, Timeouts};
 use tokio::time::sleep;
 
@@ -123,6 +124,50 @@ async fn each_attempt_begins_with_the_targets_turn() {
     assert!(is_open(&fixture));
 }
 
+/// The place of a probe is held no longer than the breaker's `timeout`, in a pool without time limits of its own, too.
+#[tokio::test(start_paused = true)]
+async fn a_probe_without_an_answer_fails_and_one_whose_client_is_slow_lets_go_of_its_place() {
+    const TIMEOUT: u64 = 2000;
+    /// When the client has given all, and what has become of the breaker a moment after this many milliseconds.
+    struct Case(Option<u64>, &'static [(u64, BreakerState, bool)]);
+    for Case(ends, then) in [
+        Case(Some(0), &[(TIMEOUT - 200, BreakerState::HalfOpen, false), (TIMEOUT, BreakerState::Open, false)]),
+        Case(None, &[(TIMEOUT - 200, BreakerState::HalfOpen, false), (TIMEOUT, BreakerState::HalfOpen, true)]),
+        // It has the rest of its time once all is given in time.
+        Case(
+            Some(TIMEOUT - 500),
+            &[(2 * TIMEOUT - 700, BreakerState::HalfOpen, false), (2 * TIMEOUT - 500, BreakerState::Open, false)],
+        ),
+    ] {
+        let fixture = fixture(None, None, None);
+        fixture.half_open(ms(TIMEOUT)).await;
+        let reached = Reached { in_flight: fixture.begin().unwrap(), ..reached(&fixture) };
+        let watch = BodyWatch::new(fixture.clock(), 0, ms(60_000));
+        let limits = Limits::begin(fixture.clock(), &reached, (ends != Some(0)).then_some(&*watch));
+        let answering = async {
+            watch.wait_for_client(true);
+            sleep(ms(ends.unwrap_or(3_600_000))).await;
+            watch.wait_for_client(false);
+            pending::<()>().await;
+        };
+        let begun = tokio::time::Instant::now();
+        let looks = async {
+            for (at, state, free) in then {
+                tokio::time::sleep_until(begun + ms(*at) + 3 * TICK).await;
+                assert_eq!(fixture.breaker(), *state, "{ends:?}: after {at} ms");
+                assert_eq!(fixture.begin().is_some(), *free, "{ends:?}: after {at} ms");
+            }
+        };
+        let all = async {
+            tokio::select! {
+                _ = limits.hold(answering) => unreachable!("nothing limits it"),
+                () = looks => {}
+            }
+        };
+        fixture.timed(all).await;
+    }
+}
+
 /// How sending ends whose answer takes so many milliseconds (`None`: for ever), and after how long.
 async fn sent(fixture: &Fixture, reached: &Reached<'_>, answer: Option<u64>) -> (Result<(), ForwardError>, Duration) {
     let limits = Limits::begin(fixture.clock(), reached, None);
@@ -141,8 +186,7 @@ fn is_after(took: Duration, limit: u64) -> bool {
 }
 
 fn is_open(fixture: &Fixture) -> bool {
-    let view = fixture.reach(MEMBER).endpoint.load.health().view();
-    view.breaker == sluicegate_table::watch::BreakerState::Open
+    fixture.breaker() == BreakerState::Open
 }
 
 #[tokio::test(start_paused = true)]

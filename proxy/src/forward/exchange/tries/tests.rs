@@ -169,6 +169,18 @@ async fn nothing_waits_while_the_budget_is_spent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_holds_no_place_for_a_probe() {
+    let (fixture, mut tries) = (fixture(1, 9, linear(10_000)), Tries::default());
+    fixture.half_open(ms(30_000)).await;
+    let others = async {
+        tokio::time::sleep(ms(5_000)).await;
+        assert!(fixture.begin().is_some(), "the place is free");
+    };
+    let ((decision, _), ()) = tokio::join!(next(&fixture, &mut tries, None), others);
+    assert_eq!(decision, Ok(0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_target_is_tried_before_one_is_tried_again() {
     let (fixture, mut tries) = (fixture(3, 9, linear(5)), Tries::default());
     tries.tried.push(MemberIndex(1));

@@ -141,3 +141,31 @@ async fn the_probes_of_a_pool_without_a_breaker_count_too() {
     }
     assert_eq!(view(&fixture, 0).breaker, BreakerState::Closed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_let_go_of_its_place_counts_no_more() {
+    let mut fixture = guarded(&[100], BreakerScope::Endpoint);
+    let settings = fixture.pool.circuit_breaker.as_mut().unwrap();
+    (settings.probes, settings.successes, settings.success_threshold) = (1, 1, 2);
+    let _timekeeper = Timekeeper::start(&Handle::current(), Arc::clone(&fixture.shared));
+    let balancer = fixture.balancer();
+    assert_eq!(fail(&balancer, BAD), 5);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let (_, slow) = begin(&balancer, &[]).unwrap();
+    assert!(begin(&balancer, &[]).is_err());
+    slow.probe().unwrap().let_go();
+    let (_, other) = begin(&balancer, &[]).unwrap();
+    assert!(begin(&balancer, &[]).is_err(), "one place is given once");
+    for outcome in [answered(200), BAD] {
+        balancer.judge(MemberIndex(0), &slow, outcome);
+        assert_eq!(view(&fixture, 0).breaker, BreakerState::HalfOpen);
+        assert!(begin(&balancer, &[]).is_err());
+    }
+    balancer.judge(MemberIndex(0), &other, answered(200));
+    assert_eq!(view(&fixture, 0).breaker, BreakerState::HalfOpen, "this is the first success of two");
+    drop(slow);
+    let (_, last) = begin(&balancer, &[]).unwrap();
+    assert!(begin(&balancer, &[]).is_err());
+    balancer.judge(MemberIndex(0), &last, answered(200));
+    assert_eq!(view(&fixture, 0).breaker, BreakerState::Closed);
+}
