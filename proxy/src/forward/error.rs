@@ -75,10 +75,35 @@ pub enum ForwardError {
     BodyTooLarge,
     /// The client's body could not be read.
     #[error("the client's body could not be read: {0}")]
-    ClientBody(#[source] hyper::Error),
+    ClientBody(#[source] ClientBodyError),
     /// Something that the table should have made impossible.
     #[error("{0}")]
     Internal(&'static str),
+}
+
+/// What was received is not HTTP/1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
+
+/// Why a client's body cannot be read to its end.
+#[derive(Debug, Error)]
+pub enum ClientBodyError {
+    /// Reading failed.
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    /// The client closed the connection before the body's end.
+    #[error("the connection was closed before the body's end")]
+    BrokenOff,
+    /// It is not one.
+    #[error("malformed: {0}")]
+    Malformed(#[from] Malformed),
+    /// The request has been answered, and its connection serves something else or nothing.
+    #[error("the request is over")]
+    Over,
+    /// Over HTTP/2.
+    #[error(transparent)]
+    Http2(#[from] hyper::Error),
 }
 
 impl ForwardError {

@@ -12,6 +12,7 @@
 //! late_writes/ sends what a turn of the worker wants to send together
 //! last_good/ answers for when circuit breakers are open
 //! headers/   what an intermediary changes in a message's head
+//! http1/     heads and bodies of HTTP/1.1, read and written, on either side
 //! ```
 
 pub(crate) mod client;
@@ -21,6 +22,7 @@ pub mod error;
 pub(crate) mod exchange;
 pub(crate) mod grpc_status;
 pub mod headers;
+pub(crate) mod http1;
 pub(crate) mod last_good;
 pub(crate) mod late_writes;
 pub mod retry;

@@ -22,7 +22,7 @@ pub(crate) use run::{Socket, WorkerStart};
 pub(crate) use settings::Settings;
 
 use crate::answer::Reason;
-use crate::forward::client::{ConnectionState, Patience, Sweeper};
+use crate::forward::client::{ConnectionState, Date, Patience, Sweeper};
 use crate::forward::clock::Clock;
 use crate::forward::last_good::LastGood;
 use crate::forward::upstream::{Connections, Dialer, Link, LinkId};
@@ -46,6 +46,7 @@ pub(crate) struct Worker {
     links: RefCell<HashMap<LinkId, Rc<Connections>>>,
     dialer: Dialer,
     clock: Rc<Clock>,
+    date: Date,
     sweeper: RefCell<Sweeper>,
     metrics: WorkerMetrics,
     unmatched: RouteShard,
@@ -78,7 +79,7 @@ impl Worker {
         access_log: WorkerLog,
         last_good: Arc<LastGood>,
     ) -> Rc<Self> {
-        let routes = Rc::default();
+        let (routes, clock) = (Rc::default(), Clock::new());
         let worker = Rc::new(Self {
             id,
             settings,
@@ -88,7 +89,8 @@ impl Worker {
             current,
             links: RefCell::default(),
             dialer,
-            clock: Clock::new(),
+            date: Date::new(&clock),
+            clock,
             sweeper: RefCell::default(),
             unmatched: metrics.unmatched(),
             metrics,
@@ -107,6 +109,11 @@ impl Worker {
 
     pub(crate) fn clock(&self) -> &Rc<Clock> {
         &self.clock
+    }
+
+    /// The date of answers.
+    pub(crate) fn date(&self) -> &Date {
+        &self.date
     }
 
     pub(crate) fn dialer(&self) -> &Dialer {
@@ -163,7 +170,7 @@ impl Worker {
     }
 
     /// Puts a client connection under the sweep.
-    pub(crate) fn watch(&self, state: &Arc<ConnectionState>) -> usize {
+    pub(crate) fn watch(&self, state: &Rc<ConnectionState>) -> usize {
         self.sweeper.borrow_mut().insert(state, self.clock.now())
     }
 

@@ -35,7 +35,7 @@ pub(crate) const CASES: &[Case] = &[
     Case("a length with a space inside", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1 1\r\n\r\nabc", INVALID),
     Case("an empty length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\nabc", INVALID),
     Case("a length beyond 64 bits", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\nabc", INVALID),
-    Case("the largest length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\nabc", Refused(431, "headers-too-large")),
+    Case("the largest length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\nabc", Refused(413, "body-too-large")),
     // Codings.
     Case("chunked twice", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", AMBIGUOUS),
     Case("chunked, then identity", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", INVALID),

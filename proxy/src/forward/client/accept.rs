@@ -9,7 +9,6 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::ClientConnection;
 use super::io::ClientStream;
-use super::state::ConnectionState;
 use crate::forward::headers::ForwardedFacts;
 use crate::forward::late_writes::LateTcp;
 use crate::observe::metrics::ListenerShard;
@@ -87,12 +86,8 @@ async fn open(worker: Rc<Worker>, terms: Rc<Terms>, stream: TcpStream, peer: Soc
         }
     };
     let tls = terms.tls.is_some();
-    let connection = ClientConnection {
-        forwarded: ForwardedFacts::new(peer, tls, &worker.settings().forwarding),
-        state: ConnectionState::new(),
-        tls,
-        worker,
-    };
+    let forwarded = ForwardedFacts::new(peer, tls, &worker.settings().forwarding);
+    let connection = ClientConnection::new(worker, forwarded, tls);
     connection.serve(stream, http2).await;
 }
 

@@ -1,18 +1,20 @@
 //! One client connection, served as HTTP/1.1 or HTTP/2.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt;
+use tokio::sync::oneshot;
 
-use super::early;
+use super::body::ClientBody;
+use super::http1::{self, ClientSwitched};
 use super::io::{ClientIo, ClientStream};
 use super::state::{ConnectionState, Verdict};
 use crate::forward::exchange;
@@ -25,94 +27,119 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 const STREAMS: u32 = 100;
 const STREAM_WINDOW: u32 = 128 * 1024;
 const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
+/// Room for the first bytes.
+const FIRST_ROOM: usize = 8192;
 
 /// What all exchanges on one client connection share.
 #[derive(Debug)]
 pub(crate) struct ClientConnection {
     pub(crate) worker: Rc<Worker>,
-    pub(crate) state: Arc<ConnectionState>,
+    pub(crate) state: Rc<ConnectionState>,
     pub(crate) forwarded: ForwardedFacts,
     pub(crate) tls: bool,
+    /// HTTP/1.1: interim answers that the connection has not taken yet.
+    interim: RefCell<Vec<u8>>,
+    /// HTTP/1.1: who gets the byte stream after a 101.
+    switching: RefCell<Option<oneshot::Sender<ClientSwitched>>>,
 }
 
 impl ClientConnection {
+    pub(super) fn new(worker: Rc<Worker>, forwarded: ForwardedFacts, tls: bool) -> Self {
+        let state = ConnectionState::new();
+        Self { worker, state, forwarded, tls, interim: RefCell::default(), switching: RefCell::default() }
+    }
+
+    /// Whether an interim answer goes out at once: nothing waits for the client to read.
+    pub(crate) fn takes_interim(&self) -> bool {
+        self.interim.borrow().is_empty() && self.state.takes()
+    }
+
+    /// Interim answers of a target, from the exchange that the connection waits for.
+    pub(crate) fn interim(&self, heads: Vec<u8>) {
+        *self.interim.borrow_mut() = heads;
+    }
+
+    /// Gives the connection what there is of them.
+    pub(super) fn put_interim(&self, put: impl FnOnce(&[u8])) {
+        if !self.interim.borrow().is_empty() {
+            put(&self.interim.take());
+        }
+    }
+
+    /// The byte stream, once a 101 has gone to the client. It fails where that does not come about.
+    pub(crate) fn switched(&self) -> oneshot::Receiver<ClientSwitched> {
+        let (give, get) = oneshot::channel();
+        *self.switching.borrow_mut() = Some(give);
+        get
+    }
+
+    /// Gives the byte stream to who waits for it.
+    pub(super) fn switch(&self, stream: ClientSwitched) {
+        if let Some(give) = self.switching.borrow_mut().take() {
+            // Who has gone needs it no more.
+            let _ = give.send(stream);
+        }
+    }
+
     /// Serves the connection to its end. `http2` is what ALPN agreed on, `None` where the first bytes tell.
     pub(super) async fn serve(self, mut stream: ClientStream, http2: Option<bool>) {
         let this = Rc::new(self);
         let watched = Watched::begin(&this);
-        let (http2, ahead) = match http2 {
-            Some(http2) => (http2, Bytes::new()),
-            None => match this.first_bytes(&mut stream).await {
-                Some(ahead) => (ahead.starts_with(PREFACE.get(..4).unwrap_or_default()), ahead),
+        let mut read = BytesMut::new();
+        let http2 = match http2 {
+            Some(http2) => http2,
+            None => match this.tell(&mut stream, &mut read).await {
+                Some(http2) => http2,
                 None => return,
             },
         };
-        let io = TokioIo::new(ClientIo::new(stream, &this.state, ahead, !http2));
         if http2 {
-            this.serve_http2(io).await;
+            this.serve_http2(stream, read).await;
         } else {
-            this.serve_http1(io).await;
+            let state = Rc::clone(&this.state);
+            let io = ClientIo::new(stream, &state, Bytes::new());
+            unless_closed(&state, pin!(http1::serve(this, io, read))).await;
         }
         drop(watched);
     }
 
-    async fn serve_http1(self: Rc<Self>, io: TokioIo<ClientIo>) {
-        let this = Rc::clone(&self);
-        let state = Arc::clone(&self.state);
-        let limit = self.worker.settings().limits.request_headers;
-        let service = service_fn(move |request| early::serve(&self, request));
-        let connection = http1::Builder::new()
-            .half_close(false)
-            .max_buf_size(limit.max(MIN_BUFFER))
-            .max_header_size(limit)
-            .serve_connection(io, service)
-            .with_upgrades();
-        // `ClientIo` answers a head that does not come in time.
-        run(&state, pin!(connection), http1::UpgradeableConnection::graceful_shutdown, false).await;
-        if let Some(reason) = state.refused() {
-            this.worker.record_unread(reason, this.forwarded.peer());
-        }
-    }
-
-    async fn serve_http2(self: Rc<Self>, io: TokioIo<ClientIo>) {
-        let state = Arc::clone(&self.state);
+    async fn serve_http2(self: Rc<Self>, stream: ClientStream, read: BytesMut) {
+        let state = Rc::clone(&self.state);
+        let io = TokioIo::new(ClientIo::new(stream, &state, read.freeze()));
         // Twice the limit: h2 refuses what is larger without a word of why, and admission what is between the two.
         let limit = u32::try_from(self.worker.settings().limits.request_headers * 2).unwrap_or(u32::MAX);
-        let service = service_fn(move |request| exchange::serve(Rc::clone(&self), request));
+        let service = service_fn(move |request| {
+            exchange::serve(Rc::clone(&self), http::Request::map(request, ClientBody::Http2))
+        });
         let connection = http2::Builder::new(LocalExecutor)
             .max_concurrent_streams(STREAMS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(limit)
             .serve_connection(io, service);
-        run(&state, pin!(connection), http2::Connection::graceful_shutdown, true).await;
+        run(&state, pin!(connection), http2::Connection::graceful_shutdown).await;
     }
 
-    /// The first bytes, enough to tell HTTP/2 from HTTP/1.1; `None` when there are none to come in time.
-    async fn first_bytes(&self, stream: &mut ClientStream) -> Option<Bytes> {
-        let mut bytes = BytesMut::with_capacity(MIN_BUFFER);
-        loop {
-            let read = stream.read_buf(&mut bytes);
-            let read = until_closed(&self.state, read).await?.ok()?;
-            let told = bytes.len() >= 4 || !PREFACE.starts_with(&bytes);
-            if told || read == 0 {
-                return (!bytes.is_empty()).then(|| bytes.freeze());
+    /// Reads enough to tell HTTP/2 from HTTP/1.1; `None`: nothing comes.
+    async fn tell(&self, stream: &mut ClientStream, read: &mut BytesMut) -> Option<bool> {
+        read.reserve(FIRST_ROOM);
+        let mut ended = false;
+        while !ended && read.len() < 4 && PREFACE.starts_with(read) {
+            let reading = pin!(stream.read_buf(read));
+            match until_told(&self.state, reading).await {
+                Some(Ok(read)) => ended = read == 0,
+                Some(Err(_)) => return None,
+                None => ended = true,
             }
         }
+        (!read.is_empty()).then(|| read.starts_with(PREFACE.get(..4).unwrap_or_default()))
     }
 }
 
-/// hyper's smallest buffer.
-const MIN_BUFFER: usize = 8192;
-
-/// Runs a connection until it ends or is to be closed. `at_header_timeout`: what has not begun its first request in time
-/// is told so and closed.
-async fn run<C>(
-    state: &ConnectionState,
-    mut connection: Pin<&mut C>,
-    close: impl Fn(Pin<&mut C>),
-    at_header_timeout: bool,
-) where
+/// Runs an HTTP/2 connection until it ends or is to be closed. What has not begun its first request in time is told so and
+/// closed.
+async fn run<C>(state: &ConnectionState, mut connection: Pin<&mut C>, close: impl Fn(Pin<&mut C>))
+where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut closing = false;
@@ -124,13 +151,13 @@ async fn run<C>(
                 closing = true;
                 close(connection.as_mut());
             }
-            Verdict::HeaderTimeout if at_header_timeout => {
+            Verdict::HeaderTimeout => {
                 close(connection.as_mut());
                 // Once, for the GOAWAY: a client that has said nothing so far may never answer it.
                 let _ = poll_logged(connection.as_mut(), cx);
                 return Poll::Ready(());
             }
-            Verdict::None | Verdict::Graceful | Verdict::HeaderTimeout => {}
+            Verdict::None | Verdict::Graceful => {}
         }
         poll_logged(connection.as_mut(), cx)
     })
@@ -148,9 +175,8 @@ where
     })
 }
 
-/// The future's result, or `None` once the connection is to be closed for whatever reason.
-async fn until_closed<T>(state: &ConnectionState, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
+/// The future's result, or `None` once anything was decided about the connection.
+async fn until_told<T>(state: &ConnectionState, mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     poll_fn(|cx| {
         state.register(cx.waker());
         if state.verdict() != Verdict::None {
@@ -159,6 +185,15 @@ async fn until_closed<T>(state: &ConnectionState, future: impl Future<Output = T
         future.as_mut().poll(cx).map(Some)
     })
     .await
+}
+
+/// Runs what ends by itself, unless the connection is to be closed before.
+async fn unless_closed(state: &ConnectionState, mut serving: Pin<&mut impl Future<Output = ()>>) {
+    poll_fn(|cx| {
+        state.register(cx.waker());
+        if state.verdict() == Verdict::Close { Poll::Ready(()) } else { serving.as_mut().poll(cx) }
+    })
+    .await;
 }
 
 /// Keeps a connection in the worker's sweep.

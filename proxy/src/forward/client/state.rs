@@ -12,14 +12,9 @@
 //!
 //! The connection only notes changes; what is made of them, and when, is the sweep's.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
 use std::task::Waker;
-
-use bytes::Bytes;
-
-use super::framing::{Framing, Place};
-use crate::answer::Reason;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +31,11 @@ pub(crate) enum Phase {
     Lingering,
 }
 
-/// What the sweep decided about a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the sweep decided about a connection, from the mildest to the harshest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
     /// It may go on.
+    #[default]
     None,
     /// Finish what is under way, take nothing new.
     Graceful,
@@ -49,145 +45,91 @@ pub(crate) enum Verdict {
     Close,
 }
 
-/// What a connection waits for. Written by its own thread only; atomics because an upgraded connection's stream must be
-/// `Send`.
-#[derive(Debug, Default)]
+/// What a connection waits for.
+#[derive(Debug)]
 pub(crate) struct ConnectionState {
-    /// Grows by 4 with every change; the two low bits are the phase.
-    phase: AtomicU32,
+    phase: Cell<Phase>,
+    /// Grows with every change of the phase.
+    phases: Cell<u32>,
     /// Odd while a write waits for the client to read; grows with every change.
-    write_blocked: AtomicU32,
-    verdict: AtomicU8,
-    streams: AtomicU32,
+    write_blocked: Cell<u32>,
+    verdict: Cell<Verdict>,
+    streams: Cell<u32>,
     /// Of the streams of an HTTP/2 connection, those whose client is to take what they have: h2 asks their answers for no
     /// more while the client's window is closed.
-    at_client: AtomicU32,
+    at_client: Cell<u32>,
     /// Grows with every piece of an answer that an HTTP/2 client's window had room for.
-    taken: AtomicU32,
-    any_bytes: AtomicBool,
-    /// What the client's bytes of HTTP/1 stop in.
-    place: AtomicU8,
-    /// How many heads have come, and how many exchanges have begun.
-    heads: AtomicU32,
-    exchanges: AtomicU32,
-    /// The number of the head with two framings; 0: none has.
-    two_framings: AtomicU32,
-    /// The connection was handed over: its bytes are no HTTP.
-    handed_over: AtomicBool,
-    waker: OnceLock<Waker>,
-    /// Why a head was refused without an exchange.
-    refused: OnceLock<Reason>,
-    interjects: AtomicBool,
-    interjection: Mutex<Bytes>,
+    taken: Cell<u32>,
+    waker: OnceCell<Waker>,
 }
 
 impl ConnectionState {
-    pub(crate) fn new() -> Arc<Self> {
-        let state = Self::default();
-        state.enter(Phase::Head);
-        Arc::new(state)
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            phase: Cell::new(Phase::Head),
+            phases: Cell::new(1),
+            write_blocked: Cell::default(),
+            verdict: Cell::default(),
+            streams: Cell::default(),
+            at_client: Cell::default(),
+            taken: Cell::default(),
+            waker: OnceCell::new(),
+        })
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        Self::phase_of(self.phase.load(Ordering::Relaxed))
+        self.phase.get()
     }
 
-    /// The phase, in a word that changes with every change of it.
-    pub(super) fn phase_word(&self) -> u32 {
-        self.phase.load(Ordering::Relaxed)
+    /// A number that changes with every change of the phase.
+    pub(super) fn phases(&self) -> u32 {
+        self.phases.get()
     }
 
     /// Odd while a write waits for the client to read; changes with every change and all progress.
     pub(super) fn write_word(&self) -> u32 {
-        self.write_blocked.load(Ordering::Relaxed)
+        self.write_blocked.get()
     }
 
-    /// While all that is under way on an HTTP/2 connection waits for the client to take it: a word that changes when it
+    /// While all that is under way on an HTTP/2 connection waits for the client to take it: a number that changes when it
     /// takes something.
     pub(super) fn all_at_client(&self) -> Option<u32> {
-        let at_client = self.at_client.load(Ordering::Relaxed);
-        let all = at_client > 0 && at_client == self.streams.load(Ordering::Relaxed);
-        all.then(|| self.taken.load(Ordering::Relaxed))
+        let at_client = self.at_client.get();
+        let all = at_client > 0 && at_client == self.streams.get();
+        all.then(|| self.taken.get())
     }
 
     /// A piece of an HTTP/2 stream's answer goes to the client. `first`: it is the first since the stream waited for its
     /// target.
     pub(crate) fn handed_on(&self, first: bool) {
-        self.taken.store(self.taken.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.taken.set(self.taken.get().wrapping_add(1));
         if first {
-            self.at_client.store(self.at_client.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            self.at_client.set(self.at_client.get() + 1);
         }
     }
 
     /// An HTTP/2 stream waits for the client no more, but for its target; or it has ended.
     pub(crate) fn not_at_client(&self) {
-        self.at_client.store(self.at_client.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
-    }
-
-    pub(super) fn phase_of(word: u32) -> Phase {
-        match word & 3 {
-            0 => Phase::Idle,
-            1 => Phase::Head,
-            2 => Phase::Busy,
-            _ => Phase::Lingering,
-        }
+        self.at_client.set(self.at_client.get().saturating_sub(1));
     }
 
     fn enter(&self, phase: Phase) {
-        let low = match phase {
-            Phase::Idle => 0,
-            Phase::Head => 1,
-            Phase::Busy => 2,
-            Phase::Lingering => 3,
-        };
-        let word = self.phase.load(Ordering::Relaxed);
-        self.phase.store((word & !3).wrapping_add(4) | low, Ordering::Relaxed);
+        self.phase.set(phase);
+        self.phases.set(self.phases.get().wrapping_add(1));
     }
 
-    /// Bytes of HTTP/1 came, and this is what they amount to.
-    pub(super) fn came(&self, framing: &Framing) {
-        let place = framing.place();
-        self.place.store(place as u8, Ordering::Relaxed);
-        self.heads.store(framing.heads(), Ordering::Relaxed);
-        if let Some(number) = framing.two_framings() {
-            self.two_framings.store(number, Ordering::Relaxed);
-        }
-        if place != Place::Between {
-            self.any_bytes.store(true, Ordering::Relaxed);
-        }
-        match (self.phase(), place) {
-            (Phase::Idle, Place::Head) => self.enter(Phase::Head),
-            // What is left of a body whose answer has been sent: the client is not idle, and owes no head.
-            (Phase::Idle, Place::Body) => self.enter(Phase::Idle),
-            _ => {}
+    /// Something of a request came while none was under way.
+    pub(super) fn begin_head(&self) {
+        if self.phase() == Phase::Idle {
+            self.enter(Phase::Head);
         }
     }
 
-    /// Whether the request of the exchange that began last declares both a length and a transfer coding, of which the
-    /// parser has dropped the one.
-    pub(crate) fn has_two_framings(&self) -> bool {
-        let number = self.two_framings.load(Ordering::Relaxed);
-        number != 0 && number == self.exchanges.load(Ordering::Relaxed)
-    }
-
-    /// Whether the client has more to send of the request of the exchange that began last.
-    pub(super) fn sends_on(&self) -> bool {
-        self.place.load(Ordering::Relaxed) == Place::Body as u8 && self.behind() == 0
-    }
-
-    /// How many heads have come behind that of the exchange that began last.
-    fn behind(&self) -> u32 {
-        self.heads.load(Ordering::Relaxed).wrapping_sub(self.exchanges.load(Ordering::Relaxed))
-    }
-
-    /// Whether the client may have sent what nobody has read: the rest of a request, or requests that get no answer.
-    pub(super) fn may_be_owed(&self) -> bool {
-        !self.is_handed_over() && (self.place.load(Ordering::Relaxed) != Place::Between as u8 || self.behind() != 0)
-    }
-
-    /// Whether the connection's bytes are no HTTP any more.
-    pub(super) fn is_handed_over(&self) -> bool {
-        self.handed_over.load(Ordering::Relaxed)
+    /// The client is not idle, and yet owes no head: it sends the rest of what was answered before.
+    pub(super) fn is_not_idle(&self) {
+        if self.phase() == Phase::Idle {
+            self.enter(Phase::Idle);
+        }
     }
 
     /// All is said and the sending side closed: what the client still sends is thrown away.
@@ -202,86 +144,44 @@ impl ConnectionState {
         self.write_blocked(true);
     }
 
-    /// A head is refused without an exchange, and with it whatever is behind it.
-    pub(crate) fn refuse(&self, reason: Reason) {
-        self.refused.get_or_init(|| reason);
-    }
-
-    /// Why a head was refused without an exchange, if one was.
-    pub(crate) fn refused(&self) -> Option<Reason> {
-        self.refused.get().copied()
-    }
-
-    /// Whether the client sent anything at all.
-    pub(crate) fn any_bytes(&self) -> bool {
-        self.any_bytes.load(Ordering::Relaxed)
-    }
-
     pub(crate) fn write_blocked(&self, blocked: bool) {
-        let word = self.write_blocked.load(Ordering::Relaxed);
+        let word = self.write_blocked.get();
         if (word & 1 == 1) != blocked {
-            self.write_blocked.store(word.wrapping_add(1), Ordering::Relaxed);
+            self.write_blocked.set(word.wrapping_add(1));
         }
     }
 
     /// Some of a blocked write went through: the wait begins anew.
     pub(crate) fn write_progress(&self) {
-        let word = self.write_blocked.load(Ordering::Relaxed);
+        let word = self.write_blocked.get();
         if word & 1 == 1 {
-            self.write_blocked.store(word.wrapping_add(1), Ordering::Relaxed);
+            self.write_blocked.set(word.wrapping_add(1));
         }
     }
 
+    /// Whether the client takes what is written.
+    pub(super) fn takes(&self) -> bool {
+        self.write_blocked.get() & 1 == 0
+    }
+
     pub(crate) fn verdict(&self) -> Verdict {
-        match self.verdict.load(Ordering::Relaxed) {
-            0 => Verdict::None,
-            1 => Verdict::Graceful,
-            2 => Verdict::HeaderTimeout,
-            _ => Verdict::Close,
-        }
+        self.verdict.get()
     }
 
     /// Decides about the connection and wakes its task. A verdict is only ever replaced by a harsher one.
     pub(crate) fn decide(&self, verdict: Verdict) {
-        let word = match verdict {
-            Verdict::None => 0,
-            Verdict::Graceful => 1,
-            Verdict::HeaderTimeout => 2,
-            Verdict::Close => 3,
-        };
-        if self.verdict.fetch_max(word, Ordering::Relaxed) < word
-            && let Some(waker) = self.waker.get()
-        {
-            waker.wake_by_ref();
+        if verdict > self.verdict.get() {
+            self.verdict.set(verdict);
+            if let Some(waker) = self.waker.get() {
+                waker.wake_by_ref();
+            }
         }
-    }
-
-    /// Whether all that was written for the client has gone out, so that bytes of ours stand between two messages.
-    pub(crate) fn may_interject(&self) -> bool {
-        self.write_blocked.load(Ordering::Relaxed) & 1 == 0 && !self.interjects.load(Ordering::Relaxed)
-    }
-
-    /// Bytes that go to the client before anything that is written from now on. Only from the connection's own task, and
-    /// only where [`ConnectionState::may_interject`] says so.
-    pub(crate) fn interject(&self, bytes: Bytes) {
-        *self.interjection.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
-        self.interjects.store(true, Ordering::Relaxed);
-    }
-
-    /// What was interjected and has not been taken yet.
-    pub(crate) fn take_interjection(&self) -> Option<Bytes> {
-        if !self.interjects.load(Ordering::Relaxed) {
-            return None;
-        }
-        self.interjects.store(false, Ordering::Relaxed);
-        Some(std::mem::take(&mut *self.interjection.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// An exchange begins; [`ConnectionState::end_exchange`] must follow at the end of the answer's body.
     pub(crate) fn begin_exchange(&self) {
-        let streams = self.streams.load(Ordering::Relaxed);
-        self.streams.store(streams + 1, Ordering::Relaxed);
-        self.exchanges.store(self.exchanges.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        let streams = self.streams.get();
+        self.streams.set(streams + 1);
         if streams == 0 {
             self.enter(Phase::Busy);
         }
@@ -289,36 +189,16 @@ impl ConnectionState {
 
     /// An exchange has ended.
     pub(crate) fn end_exchange(&self) {
-        let streams = self.streams.load(Ordering::Relaxed).saturating_sub(1);
-        self.streams.store(streams, Ordering::Relaxed);
+        let streams = self.streams.get().saturating_sub(1);
+        self.streams.set(streams);
         if streams == 0 {
-            // Half of the next head may be in hyper's buffer already.
-            let in_head = self.place.load(Ordering::Relaxed) == Place::Head as u8;
-            self.enter(if in_head { Phase::Head } else { Phase::Idle });
+            self.enter(Phase::Idle);
         }
     }
 
     /// Remembers the connection's task; its waker stays the same for its life.
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.get_or_init(|| waker.clone());
-    }
-}
-
-/// Marks a connection as busy that was handed over to another protocol, until it is dropped at the end of that.
-#[derive(Debug)]
-pub(crate) struct Busy(Arc<ConnectionState>);
-
-impl Busy {
-    pub(crate) fn begin(state: &Arc<ConnectionState>) -> Self {
-        state.handed_over.store(true, Ordering::Relaxed);
-        state.begin_exchange();
-        Self(Arc::clone(state))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.end_exchange();
     }
 }
 
@@ -329,10 +209,21 @@ mod tests {
     #[test]
     fn an_idle_phase_begins_when_the_last_of_several_streams_ends() {
         let state = ConnectionState::new();
-        let (one, two) = (Busy::begin(&state), Busy::begin(&state));
-        drop(one);
+        state.begin_exchange();
+        state.begin_exchange();
+        state.end_exchange();
         assert_eq!(state.phase(), Phase::Busy);
-        drop(two);
+        state.end_exchange();
         assert_eq!(state.phase(), Phase::Idle);
+    }
+
+    #[test]
+    fn a_verdict_is_replaced_by_a_harsher_one_only() {
+        let state = ConnectionState::new();
+        state.decide(Verdict::HeaderTimeout);
+        state.decide(Verdict::Graceful);
+        assert_eq!(state.verdict(), Verdict::HeaderTimeout);
+        state.decide(Verdict::Close);
+        assert_eq!(state.verdict(), Verdict::Close);
     }
 }

@@ -3,7 +3,7 @@
 //! Connections only note changes; the time of a change is that of the sweep that saw it. So requests read no clock for
 //! this, and limits are coarse by one tick.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
 use slab::Slab;
@@ -32,8 +32,8 @@ pub(crate) struct Sweeper {
 
 #[derive(Debug)]
 struct Watched {
-    state: Arc<ConnectionState>,
-    phase: u32,
+    state: Rc<ConnectionState>,
+    phases: u32,
     phase_since: Millis,
     write: u32,
     write_since: Millis,
@@ -44,13 +44,13 @@ struct Watched {
 
 impl Sweeper {
     /// Watches a connection; the number takes it out again.
-    pub(crate) fn insert(&mut self, state: &Arc<ConnectionState>, now: Millis) -> usize {
+    pub(crate) fn insert(&mut self, state: &Rc<ConnectionState>, now: Millis) -> usize {
         if self.draining {
             state.decide(Verdict::Graceful);
         }
-        let state = Arc::clone(state);
+        let state = Rc::clone(state);
         let (phase_since, write_since, taken_since) = (now, now, now);
-        let watched = Watched { phase: 0, phase_since, write: 0, write_since, taken: None, taken_since, state };
+        let watched = Watched { phases: 0, phase_since, write: 0, write_since, taken: None, taken_since, state };
         self.connections.insert(watched)
     }
 
@@ -77,9 +77,9 @@ impl Sweeper {
 
 impl Watched {
     fn judge(&mut self, now: Millis, patience: Patience) {
-        let phase = self.state.phase_word();
-        if phase != self.phase {
-            (self.phase, self.phase_since) = (phase, now);
+        let phases = self.state.phases();
+        if phases != self.phases {
+            (self.phases, self.phase_since) = (phases, now);
         }
         let write = self.state.write_word();
         if write != self.write {
@@ -90,7 +90,7 @@ impl Watched {
             (self.taken, self.taken_since) = (taken, now);
         }
         let over = |since: Millis, limit: Duration| now.saturating_sub(since) >= millis(limit);
-        let phase = ConnectionState::phase_of(phase);
+        let phase = self.state.phase();
         let still = if phase == Phase::Lingering { LINGER_IN_SILENCE } else { patience.idle };
         if write & 1 == 1 && over(self.write_since, still) {
             self.state.decide(Verdict::Close);
@@ -115,12 +115,11 @@ fn millis(duration: Duration) -> Millis {
 
 #[cfg(test)]
 mod tests {
-    use super::super::state::Busy;
     use super::*;
 
     const PATIENCE: Patience = Patience { header: Duration::from_secs(10), idle: Duration::from_mins(1) };
 
-    fn watched() -> (Sweeper, Arc<ConnectionState>) {
+    fn watched() -> (Sweeper, Rc<ConnectionState>) {
         let state = ConnectionState::new();
         let mut sweeper = Sweeper::default();
         sweeper.insert(&state, 0);
@@ -140,7 +139,8 @@ mod tests {
     #[test]
     fn an_idle_connection_has_a_limit_of_its_own() {
         let (mut sweeper, state) = watched();
-        drop(Busy::begin(&state));
+        state.begin_exchange();
+        state.end_exchange();
         sweeper.sweep(50, PATIENCE);
         sweeper.sweep(59_000, PATIENCE);
         assert_eq!(state.verdict(), Verdict::None);
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_busy_connection_waits_for_ever_unless_the_client_stops_reading() {
         let (mut sweeper, state) = watched();
-        let busy = Busy::begin(&state);
+        state.begin_exchange();
         sweeper.sweep(50, PATIENCE);
         sweeper.sweep(1_000_000, PATIENCE);
         assert_eq!(state.verdict(), Verdict::None);
@@ -161,13 +161,13 @@ mod tests {
         assert_eq!(state.verdict(), Verdict::None);
         sweeper.sweep(1_060_050, PATIENCE);
         assert_eq!(state.verdict(), Verdict::Close);
-        drop(busy);
     }
 
     #[test]
     fn an_http2_connection_whose_client_takes_nothing_of_any_stream_is_cut() {
         let (mut sweeper, state) = watched();
-        let streams = (Busy::begin(&state), Busy::begin(&state));
+        state.begin_exchange();
+        state.begin_exchange();
         state.handed_on(true);
         for second in 0..600 {
             sweeper.sweep(second * 1_000, PATIENCE);
@@ -183,7 +183,6 @@ mod tests {
         assert_eq!(state.verdict(), Verdict::None);
         sweeper.sweep(960_000, PATIENCE);
         assert_eq!(state.verdict(), Verdict::Close);
-        drop(streams);
     }
 
     #[test]
@@ -210,7 +209,7 @@ mod tests {
     #[test]
     fn a_slow_reader_that_makes_progress_is_left_alone() {
         let (mut sweeper, state) = watched();
-        let _busy = Busy::begin(&state);
+        state.begin_exchange();
         for second in 0..600 {
             state.write_progress();
             state.write_blocked(true);

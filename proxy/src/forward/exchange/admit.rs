@@ -8,12 +8,11 @@ use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderValue, Method, Uri, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use super::Refusal;
 use super::read_ahead::ReadAhead;
 use crate::answer::Reason;
-use crate::forward::client::ClientConnection;
+use crate::forward::client::{ClientBody, ClientConnection};
 use crate::forward::headers::{RequestHead, strip_request};
 use crate::forward::upstream::{BodyWatch, Kept, RequestBody};
 use crate::worker::Worker;
@@ -37,7 +36,7 @@ impl Admitted {
 }
 
 /// Refuses what must not be forwarded, and takes off what was for this hop only.
-pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &Incoming) -> Result<Admitted, Refusal> {
+pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &ClientBody) -> Result<Admitted, Refusal> {
     // TRACE would show the client what the target got: its credentials, too.
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(Reason::NotImplemented.into());
@@ -53,10 +52,6 @@ pub(super) fn admit(client: &ClientConnection, parts: &mut Parts, body: &Incomin
         // They agree, or h2 would have refused them; the next hop may not take it so (RFC 9110, 8.6).
         let length = content_length.ok_or(Reason::InvalidRequest)?;
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    let streamed = content_length.is_none();
-    if streamed && parts.version == Version::HTTP_11 && client.state.has_two_framings() {
-        return Err(Reason::AmbiguousFraming.into());
     }
     let head = strip_request(&mut parts.headers, parts.version).map_err(|refused| Refusal::from(refused.reason()))?;
     let limit = client.worker.settings().limits.request_body;
@@ -78,7 +73,7 @@ fn is_for_us(target: &Uri) -> bool {
     }
 }
 
-/// The most header fields, which is the number that hyper takes on HTTP/1.1.
+/// The most header fields, as on HTTP/1.1.
 const MOST_FIELDS: usize = 100;
 
 /// Whether a head of HTTP/2 is over the limit, counted as RFC 9113 does (6.5.2). On HTTP/1.1 the parser counts.
@@ -90,7 +85,7 @@ fn is_too_large(parts: &Parts, limit: usize) -> bool {
 }
 
 /// The body as the target gets it, held to the limits of size and of standing still.
-pub(super) fn watched(worker: &Rc<Worker>, body: Option<Incoming>, ahead: Option<&mut ReadAhead>) -> RequestBody {
+pub(super) fn watched(worker: &Rc<Worker>, body: Option<ClientBody>, ahead: Option<&mut ReadAhead>) -> RequestBody {
     match (body, ahead) {
         (_, Some(ahead)) => {
             RequestBody::read_ahead(std::mem::take(&mut ahead.frames), ahead.rest.take(), Rc::clone(&ahead.watch))
@@ -104,7 +99,7 @@ pub(super) fn watched(worker: &Rc<Worker>, body: Option<Incoming>, ahead: Option
 #[cold]
 pub(super) fn kept(
     worker: &Rc<Worker>,
-    body: Option<Incoming>,
+    body: Option<ClientBody>,
     ahead: Option<&mut ReadAhead>,
     most: u64,
 ) -> Option<Kept> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http::header::{SET_COOKIE, VIA};
 use http::{HeaderValue, StatusCode, Version, response};
-use hyper::upgrade::OnUpgrade;
 
 use super::answer_body::{Rare, Streamed};
 use super::reach::Reached;
@@ -20,7 +19,8 @@ use crate::observe::metrics::FallbackKind;
 
 /// What else is known of the exchange.
 pub(super) struct Rest {
-    pub(super) on_upgrade: Option<OnUpgrade>,
+    /// The client asks for another protocol.
+    pub(super) upgrade: bool,
     /// The watch over the client's body.
     pub(super) watch: Option<Rc<BodyWatch>>,
     /// What was asked for, where the answer may be kept.
@@ -40,7 +40,7 @@ pub(super) fn finish(
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         let link = Arc::clone(reached.connections.link());
         let agreed = upgrade::Agreed { parts, carrier, in_flight: reached.in_flight, link };
-        return upgrade::upgrade(client, agreed, rest.on_upgrade);
+        return upgrade::upgrade(client, agreed, rest.upgrade);
     }
     strip_response(&mut parts.headers, parts.status, version).map_err(|_| Reason::UpstreamProtocolError)?;
     parts.headers.append(VIA, via(parts.version));

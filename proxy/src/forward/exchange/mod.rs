@@ -27,8 +27,6 @@ use std::rc::Rc;
 
 use http::request::Parts;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
 pub(crate) use answer_body::AnswerBody;
 use answer_body::Streamed;
@@ -45,7 +43,7 @@ use spare::Spare;
 use view::{Seen, View};
 
 use crate::answer::{Form, Reason};
-use crate::forward::client::ClientConnection;
+use crate::forward::client::{ClientBody, ClientConnection};
 use crate::forward::upstream::{Kept, RequestBody};
 use crate::matching::Found;
 use crate::receive::{PoolRuntime, RouteRuntime};
@@ -53,7 +51,7 @@ use crate::receive::{PoolRuntime, RouteRuntime};
 /// Serves one request. Every failure is an answer.
 pub(crate) async fn serve(
     client: Rc<ClientConnection>,
-    request: Request<Incoming>,
+    request: Request<ClientBody>,
 ) -> Result<Response<AnswerBody>, Infallible> {
     let (parts, body) = request.into_parts();
     let form = Form::of_parts(parts.version, &parts.method, &parts.headers);
@@ -81,7 +79,7 @@ async fn forward(
     record: &mut Record,
     form: Form,
     mut parts: Parts,
-    body: Incoming,
+    body: ClientBody,
 ) -> Result<(http::response::Parts, Streamed), Refusal> {
     let worker = &client.worker;
     let admitted = admit::admit(client, &mut parts, &body)?;
@@ -128,10 +126,9 @@ async fn forward(
         (admit::watched(worker, body, ahead.as_deref_mut()), None)
     };
     record.watch(body.watch());
-    let on_upgrade = if admitted.upgrade() { parts.extensions.remove::<OnUpgrade>() } else { None };
     let spare = if repeats.keeps() { Some(Spare::of(&parts, kept)) } else { None };
     let replaced = outgoing.apply(client, &admitted, &reached, &mut parts)?;
-    let rest = Rest { on_upgrade, watch: body.watch().cloned(), asked };
+    let rest = Rest { upgrade: admitted.upgrade(), watch: body.watch().cloned(), asked };
     let outcome = send::attempt(client, admitted.version, &mut reached, Request::from_parts(parts, body)).await;
     // The answer is finished in one place, so that finishing it is compiled into this one: no copy of it is made.
     let answered = match outcome {

@@ -6,11 +6,10 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 
 use super::{Refusal, admit};
 use crate::answer::Reason;
-use crate::forward::client::ClientConnection;
+use crate::forward::client::{ClientBody, ClientConnection};
 use crate::forward::error::ForwardError;
 use crate::forward::upstream::BodyWatch;
 use crate::matching::body_scan;
@@ -20,7 +19,7 @@ use crate::request::BodyFacts;
 #[derive(Debug)]
 pub(super) struct ReadAhead {
     pub(super) frames: VecDeque<Frame<Bytes>>,
-    pub(super) rest: Option<Incoming>,
+    pub(super) rest: Option<ClientBody>,
     pub(super) watch: Rc<BodyWatch>,
     pub(super) facts: BodyFacts,
 }
@@ -28,7 +27,7 @@ pub(super) struct ReadAhead {
 /// Reads up to `at_most` bytes of the body, or to its end, and scans them.
 pub(super) async fn read(
     client: &ClientConnection,
-    mut body: Incoming,
+    mut body: ClientBody,
     at_most: u64,
 ) -> Result<Box<ReadAhead>, Refusal> {
     let watch = admit::watch(&client.worker);

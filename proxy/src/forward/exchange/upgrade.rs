@@ -4,14 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Version, response};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
 
 use super::Refusal;
 use super::answer_body::{Carrier, Streamed};
 use crate::answer::Reason;
 use crate::endpoint::InFlight;
-use crate::forward::client::{Busy, ClientConnection};
+use crate::forward::client::{ClientConnection, ClientSwitched};
 use crate::forward::headers::strip_response;
 use crate::forward::upstream::{Link, Switched};
 
@@ -29,20 +28,15 @@ pub(super) struct Agreed {
 pub(super) fn upgrade(
     client: &Rc<ClientConnection>,
     agreed: Agreed,
-    on_client: Option<OnUpgrade>,
+    asked: bool,
 ) -> Result<(response::Parts, Streamed), Refusal> {
     let Agreed { mut parts, carrier, in_flight, link } = agreed;
-    let (Some(on_client), Some(target)) = (on_client, carrier.into_switched()) else {
+    let Some(target) = carrier.into_switched().filter(|_| asked) else {
         return Err(Reason::UpgradeFailed.into());
     };
     strip_response(&mut parts.headers, parts.status, Version::HTTP_11).map_err(|_| Reason::UpgradeFailed)?;
-    let tunnel = Tunnel {
-        in_flight,
-        // The connection stays busy for the sweep, which would otherwise take it for idle.
-        busy: Busy::begin(&client.state),
-        alive: client.worker.enter(),
-    };
-    client.worker.dialer().driven().drive(&link, None, tunnel.run(on_client, target));
+    let tunnel = Tunnel { in_flight, alive: client.worker.enter() };
+    client.worker.dialer().driven().drive(&link, None, tunnel.run(client.switched(), target));
     parts.version = Version::HTTP_11;
     Ok((parts, Streamed::handed_over(Carrier::Switched)))
 }
@@ -50,25 +44,21 @@ pub(super) fn upgrade(
 /// What lasts as long as the tunnel.
 struct Tunnel {
     in_flight: InFlight,
-    busy: Busy,
     alive: crate::worker::Alive,
 }
 
 impl Tunnel {
-    async fn run(self, on_client: OnUpgrade, mut target: Switched) {
-        let result = async {
-            let mut client = TokioIo::new(on_client.await?);
-            Ok::<_, hyper::Error>(tokio::io::copy_bidirectional(&mut client, &mut target).await)
-        };
-        match result.await {
-            Ok(Ok((from_client, from_target))) => {
-                tracing::debug!(from_client, from_target, "an upgraded connection ended");
-            }
-            Ok(Err(error)) => tracing::debug!(%error, "an upgraded connection broke off"),
-            Err(error) => tracing::debug!(%error, "an upgrade failed"),
+    async fn run(self, client: oneshot::Receiver<ClientSwitched>, mut target: Switched) {
+        match client.await {
+            Ok(mut client) => match tokio::io::copy_bidirectional(&mut client, &mut target).await {
+                Ok((from_client, from_target)) => {
+                    tracing::debug!(from_client, from_target, "an upgraded connection ended");
+                }
+                Err(error) => tracing::debug!(%error, "an upgraded connection broke off"),
+            },
+            Err(_) => tracing::debug!("the client went before its connection was upgraded"),
         }
         drop(self.in_flight);
-        drop(self.busy);
         drop(self.alive);
     }
 }

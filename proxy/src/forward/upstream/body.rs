@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::kept::Reading;
+use crate::forward::client::ClientBody;
 use crate::forward::clock::{Clock, Deadline, Millis};
-use crate::forward::error::ForwardError;
+use crate::forward::error::{ClientBodyError, ForwardError};
 
 /// A client's body as a target gets it.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct RequestBody {
 #[derive(Debug)]
 enum Source {
     Empty,
-    Incoming(Incoming),
+    Client(ClientBody),
     Ahead(Box<Ahead>),
     Kept(Box<Reading>),
 }
@@ -35,7 +35,7 @@ enum Source {
 #[derive(Debug)]
 struct Ahead {
     frames: VecDeque<Frame<Bytes>>,
-    rest: Option<Incoming>,
+    rest: Option<ClientBody>,
 }
 
 /// What the exchange wants to know of the body while the connection to the target reads it.
@@ -101,7 +101,7 @@ impl BodyWatch {
     /// Polls the client's body for its next frame, holding it to its limits.
     pub(crate) fn poll_frame(
         &self,
-        body: &mut Incoming,
+        body: &mut ClientBody,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
         match Pin::new(&mut *body).poll_frame(cx) {
@@ -129,7 +129,7 @@ impl BodyWatch {
         Poll::Pending
     }
 
-    fn count(&self, frame: Result<Frame<Bytes>, hyper::Error>) -> Result<Frame<Bytes>, BodyFailed> {
+    fn count(&self, frame: Result<Frame<Bytes>, ClientBodyError>) -> Result<Frame<Bytes>, BodyFailed> {
         let frame = frame.map_err(|error| self.fail(ForwardError::ClientBody(error)))?;
         let bytes = frame_bytes(&frame);
         self.received.set(self.received.get() + bytes);
@@ -169,12 +169,12 @@ impl RequestBody {
     }
 
     /// A body that streams as it comes.
-    pub(crate) fn streamed(body: Incoming, watch: Rc<BodyWatch>) -> Self {
-        Self { source: Source::Incoming(body), watch: Some(watch) }
+    pub(crate) fn streamed(body: ClientBody, watch: Rc<BodyWatch>) -> Self {
+        Self { source: Source::Client(body), watch: Some(watch) }
     }
 
     /// A body of which `frames` were read ahead.
-    pub(crate) fn read_ahead(frames: VecDeque<Frame<Bytes>>, rest: Option<Incoming>, watch: Rc<BodyWatch>) -> Self {
+    pub(crate) fn read_ahead(frames: VecDeque<Frame<Bytes>>, rest: Option<ClientBody>, watch: Rc<BodyWatch>) -> Self {
         Self { source: Source::Ahead(Box::new(Ahead { frames, rest })), watch: Some(watch) }
     }
 
@@ -193,7 +193,7 @@ impl Body for RequestBody {
         let Some(watch) = &this.watch else { return Poll::Ready(None) };
         match &mut this.source {
             Source::Empty => Poll::Ready(None),
-            Source::Incoming(body) => watch.poll_frame(body, cx),
+            Source::Client(body) => watch.poll_frame(body, cx),
             Source::Ahead(ahead) => {
                 if let Some(frame) = ahead.frames.pop_front() {
                     return Poll::Ready(Some(Ok(frame)));
@@ -208,7 +208,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Empty => true,
-            Source::Incoming(body) => body.is_end_stream(),
+            Source::Client(body) => body.is_end_stream(),
             Source::Ahead(ahead) => ahead.frames.is_empty() && ahead.rest.as_ref().is_none_or(Body::is_end_stream),
             Source::Kept(reading) => reading.is_end_stream(),
         }
@@ -217,7 +217,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
-            Source::Incoming(body) => body.size_hint(),
+            Source::Client(body) => body.size_hint(),
             Source::Ahead(ahead) => {
                 let ahead_bytes: u64 = ahead.frames.iter().map(frame_bytes).sum();
                 let rest = ahead.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);

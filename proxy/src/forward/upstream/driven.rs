@@ -132,7 +132,7 @@ impl OfLink {
 
 /// A connection's entry; forgotten when this is dropped.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     driven: Rc<Driven>,
     link: LinkId,
     key: usize,

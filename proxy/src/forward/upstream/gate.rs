@@ -49,7 +49,7 @@ pub(super) enum Grant {
 
 /// The right to one open connection; dropping it passes it on.
 #[derive(Debug)]
-pub(super) struct Permit(Arc<Gate>);
+pub(crate) struct Permit(Arc<Gate>);
 
 /// A request's place in the queue; dropping it leaves the queue.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::forward::late_writes::LateTcp;
 
 /// A byte stream to a target.
 #[derive(Debug)]
-pub(super) enum UpstreamStream {
+pub(crate) enum UpstreamStream {
     Plain(LateTcp),
     Tls(Box<TlsStream<LateTcp>>),
     Tunnel(Box<TokioIo<Upgraded>>),

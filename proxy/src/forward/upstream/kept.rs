@@ -12,9 +12,9 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::body::{BodyFailed, BodyWatch, RequestBody};
+use crate::forward::client::ClientBody;
 
 /// A body that can be sent again. Once it is dropped, what is still being sent is kept no longer.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ struct Shared {
 struct State {
     frames: Vec<KeptFrame>,
     /// What has not been read from the client.
-    rest: Option<Incoming>,
+    rest: Option<ClientBody>,
     /// Bytes in `frames`.
     bytes: u64,
     most: u64,
@@ -83,7 +83,7 @@ impl Kept {
     /// Keeps up to `most` bytes of a body of which `frames` were read ahead.
     pub(crate) fn new(
         frames: &VecDeque<Frame<Bytes>>,
-        rest: Option<Incoming>,
+        rest: Option<ClientBody>,
         watch: Rc<BodyWatch>,
         most: u64,
     ) -> Self {

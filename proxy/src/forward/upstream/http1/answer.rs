@@ -90,7 +90,7 @@ impl Answer {
 
     /// The byte stream behind an answer that switches protocols; `None`: the request is still being sent.
     pub(crate) fn into_switched(self) -> Option<Switched> {
-        self.alone().map(Switched::of)
+        self.alone().map(Http1::into_switched)
     }
 
     fn alone(self) -> Option<Http1> {

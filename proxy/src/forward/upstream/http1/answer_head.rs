@@ -1,25 +1,17 @@
 //! An answer's head, out of the bytes of a connection.
-//!
-//! httparse reads it. Values stay where they were read: they share the buffer, and only names are looked up.
 
-use std::ops::Range;
-
-use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use bytes::BytesMut;
+use http::header::{CONNECTION, HeaderMap, TRANSFER_ENCODING};
 use http::response::{Parts, Response};
 use http::{StatusCode, Version};
 use hyper::ext::ReasonPhrase;
-use memchr::memmem;
-use smallvec::SmallVec;
 
 use super::error::Http1Error;
+use crate::forward::error::Malformed;
+use crate::forward::http1::{Framing, KeepAlive, MOST_FIELDS, Places, may_be_complete, settled_length};
 
 /// How long a head may be.
 pub(super) const LONGEST: usize = 256 * 1024;
-/// How many fields it may have.
-const MOST_FIELDS: usize = 100;
-/// What few heads have more of.
-const USUAL_FIELDS: usize = 24;
 
 /// A head, and what it says of its connection.
 #[derive(Debug)]
@@ -27,12 +19,6 @@ pub(super) struct AnswerHead {
     pub(super) parts: Parts,
     /// The connection may be used again after the answer.
     pub(super) keep_alive: bool,
-}
-
-/// Where a field's name and value are in the head's bytes.
-struct Place {
-    name: Range<u32>,
-    value: Range<u32>,
 }
 
 /// Takes a head out of `bytes`; `None`: it is not complete. `seen`: how many of the bytes were looked at before without
@@ -54,98 +40,63 @@ pub(super) fn take(
         Err(error) => return Err(malformed(error)),
     };
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
-    let status = status.ok_or(Http1Error::Malformed("a status that is none"))?;
+    let status = status.ok_or(Malformed("a status that is none"))?;
     let version = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let reason = head.reason.filter(|reason| status.canonical_reason() != Some(reason));
     let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes().to_vec()).ok());
-    let places: SmallVec<[Place; USUAL_FIELDS]> = head.headers.iter().map(|field| Place::of(field, bytes)).collect();
-    let mut connection = Connection::of(version);
-    put(&bytes.split_to(length).freeze(), &places, headers, &mut connection)?;
+    let places = Places::of(head.headers, bytes);
+    let mut keep_alive = KeepAlive::of(version);
+    places.put(&bytes.split_to(length).freeze(), headers, |name, value| {
+        if *name == CONNECTION {
+            keep_alive.says(value);
+        }
+        Ok(())
+    })?;
     *seen = 0;
     let (mut parts, ()) = Response::new(()).into_parts();
     (parts.status, parts.version, parts.headers) = (status, version, std::mem::take(headers));
     if let Some(reason) = reason {
         parts.extensions.insert(reason);
     }
-    Ok(Some(AnswerHead { parts, keep_alive: connection.keep_alive }))
-}
-
-/// Whether the empty line may be there that ends a head. What was looked at before is not read again, so that a head in
-/// many pieces costs no more than its length.
-fn may_be_complete(bytes: &[u8], seen: usize) -> bool {
-    if bytes.is_empty() {
-        return false;
-    }
-    if seen == 0 {
-        return true;
-    }
-    let new = bytes.get(seen.saturating_sub(3)..).unwrap_or_default();
-    memmem::find(new, b"\n\r\n").is_some() || memmem::find(new, b"\n\n").is_some()
+    Ok(Some(AnswerHead { parts, keep_alive: keep_alive.keeps() }))
 }
 
 fn unfinished(bytes: &[u8], seen: &mut usize) -> Result<Option<AnswerHead>, Http1Error> {
     *seen = bytes.len();
-    if bytes.len() >= LONGEST { Err(Http1Error::Malformed("a head that is too long")) } else { Ok(None) }
+    if bytes.len() >= LONGEST { Err(Malformed("a head that is too long").into()) } else { Ok(None) }
 }
 
 #[cold]
 fn malformed(error: httparse::Error) -> Http1Error {
-    Http1Error::Malformed(match error {
+    let malformed = Malformed(match error {
         httparse::Error::TooManyHeaders => "a head with too many fields",
         httparse::Error::HeaderName => "a field name that is none",
         httparse::Error::HeaderValue => "a field value that is none",
         httparse::Error::Version => "a version that is not HTTP/1",
         _ => "a status line or a line end that is none",
-    })
+    });
+    malformed.into()
 }
 
-impl Place {
-    fn of(field: &httparse::Header<'_>, head: &[u8]) -> Self {
-        Self { name: range(field.name.as_bytes(), head), value: range(field.value, head) }
+/// How the body is framed that a head announces. `to_head`: it answers a HEAD. A length that is said several times is said
+/// once afterwards.
+pub(super) fn framing(parts: &mut Parts, to_head: bool) -> Result<Framing, Http1Error> {
+    let length = settled_length(&mut parts.headers)?;
+    if to_head || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return Ok(Framing::END);
     }
-}
-
-/// Where `part` lies in `head`; the parser lets an empty one lie anywhere. A head is too short for a number to be cut off.
-fn range(part: &[u8], head: &[u8]) -> Range<u32> {
-    let start = (part.as_ptr() as usize).saturating_sub(head.as_ptr() as usize);
-    let start = u32::try_from(start).unwrap_or(u32::MAX);
-    start..start.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX))
-}
-
-fn put(head: &Bytes, places: &[Place], headers: &mut HeaderMap, connection: &mut Connection) -> Result<(), Http1Error> {
-    // Room for what the exchange adds as well.
-    headers.reserve(places.len() + 2);
-    for Place { name, value } in places {
-        let name = head.get(name.start as usize..name.end as usize).unwrap_or_default();
-        let name = HeaderName::from_bytes(name).map_err(|_| Http1Error::Malformed("a field name that is none"))?;
-        let (start, end) = (value.start as usize, value.end as usize);
-        let value = if start < end && end <= head.len() { head.slice(start..end) } else { Bytes::new() };
-        let value = HeaderValue::from_maybe_shared(value);
-        let value = value.map_err(|_| Http1Error::Malformed("a field value that is none"))?;
-        if name == CONNECTION {
-            connection.says(&value);
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        if parts.version == Version::HTTP_10 {
+            return Err(Malformed("Transfer-Encoding in an answer of HTTP/1.0").into());
         }
-        headers.append(name, value);
+        return Ok(if ends_chunked(&parts.headers) { Framing::CHUNKED } else { Framing::UntilClose });
     }
-    Ok(())
+    Ok(length.map_or(Framing::UntilClose, Framing::Length))
 }
 
-/// What `Connection` fields say (RFC 9112, 9.3). Once one of them says `close`, no other undoes it.
-struct Connection {
-    keep_alive: bool,
-    close: bool,
-}
-
-impl Connection {
-    fn of(version: Version) -> Self {
-        Self { keep_alive: version == Version::HTTP_11, close: false }
-    }
-
-    fn says(&mut self, value: &HeaderValue) {
-        for option in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            self.close |= option.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-        }
-        self.keep_alive &= !self.close;
-    }
+/// Whether the last coding of the last field is `chunked`.
+fn ends_chunked(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
+    let last = last.and_then(|value| value.to_str().ok()?.rsplit(',').next());
+    last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case("chunked"))
 }

@@ -4,6 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::forward::error::Malformed;
+
 /// Why an exchange over an HTTP/1.1 connection failed.
 #[derive(Debug, Error)]
 pub enum Http1Error {
@@ -18,7 +20,7 @@ pub enum Http1Error {
     BrokenOff,
     /// The answer is not one.
     #[error("a malformed answer: {0}")]
-    Malformed(&'static str),
+    Malformed(#[from] Malformed),
     /// The client's body failed, so that the request cannot be sent to its end.
     #[error("the client's body failed")]
     ClientBody,

@@ -1,30 +1,29 @@
 //! Interim answers of a target (RFC 9110, 15.2), such as `103 Early Hints`, on their way to the client.
 //!
-//! hyper's server has no way to send them, so they are written to the client's connection between two messages.
+//! They are written to the client's connection before anything of the final answer.
 
 use std::io::Write as _;
 
-use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, HeaderValue, VIA};
 use http::response::Parts;
 use http::{StatusCode, Version};
 
-use super::request_head::write_field;
 use crate::forward::client::ClientConnection;
 use crate::forward::headers::strip_response;
+use crate::forward::http1::write_field;
 
 /// While the client does not read, no more than this is kept for it; what comes beyond is dropped.
 const MOST_WAITING: usize = 64 * 1024;
 
 /// Interim heads that wait until the client's connection takes them.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(BytesMut);
+pub(super) struct Waiting(Vec<u8>);
 
 impl Waiting {
     /// Gives them to the client, on whose task this runs.
     pub(super) fn pass_on(&mut self, client: &ClientConnection) {
-        if !self.0.is_empty() && client.state.may_interject() {
-            client.state.interject(self.0.split().freeze());
+        if !self.0.is_empty() && client.takes_interim() {
+            client.interim(std::mem::take(&mut self.0));
         }
     }
 
@@ -75,7 +74,7 @@ mod tests {
                 .fold(Response::builder().status(*status), |response, (name, value)| response.header(*name, *value));
             waiting.lay_down(fields.body(()).unwrap().into_parts().0);
         }
-        String::from_utf8(waiting.0.to_vec()).unwrap()
+        String::from_utf8(waiting.0).unwrap()
     }
 
     #[test]

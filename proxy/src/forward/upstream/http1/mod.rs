@@ -1,7 +1,7 @@
 //! An HTTP/1.1 connection to a target, which one exchange at a time has to itself.
 //!
 //! The exchange polls it: there is no task beside it, no channel to it, and nothing is copied from one future to another.
-//! hyper's client has all of these, at 40 % of what a request cost (docs/decisions/http1-to-targets.md). Heads and chunk
+//! hyper's client has all of these, at 40 % of what a request cost (docs/decisions/http1.md). Heads and chunk
 //! sizes are read by httparse, as hyper does; what is ours is the order of things.
 //!
 //! ```text
@@ -16,33 +16,29 @@
 mod answer;
 mod answer_head;
 mod error;
-mod framing;
-mod input;
 mod interim;
 mod request_head;
-mod sending;
-mod switched;
 
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Frame;
 
 pub(crate) use answer::Answer;
 pub use error::Http1Error;
-use framing::{Framing, Taken};
-use input::Input;
 use interim::Waiting;
-use sending::Sending;
-pub(crate) use switched::Switched;
 
 use super::body::RequestBody;
 use super::driven::Entry;
 use super::gate::Permit;
 use super::io::UpstreamStream;
 use crate::forward::client::ClientConnection;
+use crate::forward::http1::{Framing, Input, Sending, Taken};
+
+/// The byte stream of a connection after a 101.
+pub(crate) type Switched = crate::forward::http1::Switched<UpstreamStream, (Entry, Permit)>;
 
 /// An HTTP/1.1 connection to a target.
 #[derive(Debug)]
@@ -54,7 +50,7 @@ struct Open {
     input: Input,
     /// How many of the input's bytes are known not to end a head.
     seen: usize,
-    sending: Sending,
+    sending: Sending<RequestBody>,
     /// Of the answer that is being read.
     framing: Framing,
     /// What is asked for is a HEAD.
@@ -66,14 +62,14 @@ struct Open {
     /// So that it can be cut.
     entry: Entry,
     /// Once it is closed another may be opened in its place.
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Http1 {
     pub(super) fn new(stream: UpstreamStream, entry: Entry, permit: Permit) -> Self {
         Self(Box::new(Open {
             stream,
-            input: Input::new(),
+            input: Input::of(BytesMut::new()),
             seen: 0,
             sending: Sending::nothing(),
             framing: Framing::END,
@@ -82,7 +78,7 @@ impl Http1 {
             headers: HeaderMap::new(),
             interim: Waiting::default(),
             entry,
-            _permit: permit,
+            permit,
         }))
     }
 
@@ -95,7 +91,7 @@ impl Http1 {
     pub(crate) fn begin(&mut self, request: Request<RequestBody>) {
         let open = &mut *self.0;
         let (parts, body) = request.into_parts();
-        open.sending.begin(&parts, body);
+        open.sending.begin(body, |text, body| request_head::write(text, &parts, body));
         open.to_head = parts.method == Method::HEAD;
         // What is written is done with; its room serves for the answer's fields.
         open.headers = parts.headers;
@@ -127,8 +123,7 @@ impl Http1 {
                         open.keep_alive = false;
                         Framing::END
                     } else {
-                        let parts = &mut head.parts;
-                        Framing::of(status, parts.version, &mut parts.headers, open.to_head)?
+                        answer_head::framing(&mut head.parts, open.to_head)?
                     };
                     return Poll::Ready(Ok(head.parts));
                 }
@@ -158,7 +153,7 @@ impl Http1 {
                 Ok(Taken::Frame(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Ok(Taken::End) => return Poll::Ready(None),
                 Ok(Taken::Nothing) => {}
-                Err(error) => return Poll::Ready(Some(Err(error))),
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
             }
             match ready!(open.input.poll_fill(&mut open.stream, cx)) {
                 Ok(0) => return Poll::Ready(open.closed().map(Err)),
@@ -166,6 +161,12 @@ impl Http1 {
                 Err(error) => return Poll::Ready(Some(Err(Http1Error::Io(error)))),
             }
         }
+    }
+
+    /// The byte stream behind a 101.
+    fn into_switched(self) -> Switched {
+        let open = *self.0;
+        Switched::new(open.input.bytes, open.stream, (open.entry, open.permit))
     }
 
     /// Whether another request may follow the answer.

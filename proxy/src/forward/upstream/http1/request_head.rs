@@ -2,20 +2,12 @@
 
 use std::io::Write as _;
 
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, TRAILER, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
 use http_body::Body;
 
+use crate::forward::http1::{Coding, promised, write_field};
 use crate::forward::upstream::RequestBody;
-
-/// How a body is framed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
-    /// So many bytes are still to be sent.
-    Length(u64),
-    /// In chunks, and then the fields that the head has promised.
-    Chunked { promised: Vec<HeaderName> },
-}
 
 /// Writes the head of a request that has this body. The framing is the body's: what the head's fields say of it is made to
 /// agree.
@@ -75,19 +67,4 @@ fn write_target(out: &mut Vec<u8>, parts: &Parts) {
         }
         out.extend_from_slice(target.as_bytes());
     }
-}
-
-pub(super) fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    out.extend_from_slice(name.as_str().as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// The fields that may follow the body.
-#[cold]
-fn promised(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers.get_all(TRAILER).iter();
-    let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
 }

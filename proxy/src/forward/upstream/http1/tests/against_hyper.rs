@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 
 use super::super::answer_head;
-use super::super::framing::{Framing, Taken};
+use crate::forward::http1::{Framing, Taken};
 
 /// An answer as far as it was taken.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ fn taken(answer: &[u8], size: usize, to_head: bool) -> Taking {
             if parts.status.is_informational() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
                 continue;
             }
-            let Ok(of) = Framing::of(parts.status, parts.version, &mut parts.headers, to_head) else { return taking };
+            let Ok(of) = answer_head::framing(&mut parts, to_head) else { return taking };
             framing = Some(of);
             taking.head = Some((parts.status, parts.version, parts.headers));
         }

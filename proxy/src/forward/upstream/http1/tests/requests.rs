@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderValue, Request};
 use http_body::Frame;
 use tokio::io::AsyncReadExt;
 
-use super::super::sending::Sending;
+use super::super::request_head;
 use crate::forward::clock::Clock;
+use crate::forward::http1::Sending;
 use crate::forward::upstream::{BodyWatch, RequestBody};
 
 fn streamed(texts: &[&'static str], trailers: Option<HeaderMap>) -> RequestBody {
@@ -26,7 +27,7 @@ async fn sent(request: http::request::Builder, body: RequestBody, size: usize) -
     let (parts, body) = request.body(body).unwrap().into_parts();
     let mut sending = Sending::nothing();
     assert!(sending.is_through());
-    sending.begin(&parts, body);
+    sending.begin(body, |text, body| request_head::write(text, &parts, body));
     assert!(!sending.is_through());
     let sending = async move {
         let result = poll_fn(|cx| sending.poll(&mut stream, cx)).await;
@@ -120,7 +121,7 @@ async fn what_was_sent_is_held_on_to_no_longer() {
     let watch = BodyWatch::new(&Clock::new(), 0, Duration::from_secs(30));
     let (parts, body_to_send) = post().body(RequestBody::read_ahead(frames, None, watch)).unwrap().into_parts();
     let mut sending = Sending::nothing();
-    sending.begin(&parts, body_to_send);
+    sending.begin(body_to_send, |text, body| request_head::write(text, &parts, body));
     assert!(poll_fn(|cx| sending.poll(&mut stream, cx)).await.is_ok());
     assert!(sending.was_written());
     assert_eq!(Arc::strong_count(&body), 1);
@@ -142,7 +143,7 @@ async fn a_target_that_takes_no_more_is_no_end_of_the_request_for_whoever_waits_
     drop(target);
     let (parts, body) = post().body(streamed(&["body"], None)).unwrap().into_parts();
     let mut sending = Sending::nothing();
-    sending.begin(&parts, body);
+    sending.begin(body, |text, body| request_head::write(text, &parts, body));
     assert!(poll_fn(|cx| sending.poll(&mut stream, cx)).await.is_ok(), "the answer may be there");
     assert!(sending.is_through() && !sending.was_written());
     assert!(sending.take_failure().is_some());

@@ -7,20 +7,19 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Http1;
-
-/// A connection after a 101: what came behind the head, then what comes.
+/// A connection after a 101: what came behind the head, then what comes. `K`: what lasts as long as it.
 #[derive(Debug)]
-pub(crate) struct Switched {
+pub(crate) struct Switched<S, K = ()> {
     ahead: BytesMut,
-    connection: Http1,
+    stream: S,
+    _kept: K,
 }
 
-impl Switched {
-    pub(super) fn of(mut connection: Http1) -> Self {
-        let mut ahead = std::mem::take(&mut connection.0.input.bytes);
+impl<S, K> Switched<S, K> {
+    /// A stream of which `ahead` was read.
+    pub(crate) fn new(mut ahead: BytesMut, stream: S, kept: K) -> Self {
         let_go(&mut ahead);
-        Self { ahead, connection }
+        Self { ahead, stream, _kept: kept }
     }
 }
 
@@ -31,11 +30,11 @@ fn let_go(ahead: &mut BytesMut) {
     }
 }
 
-impl AsyncRead for Switched {
+impl<S: AsyncRead + Unpin, K: Unpin> AsyncRead for Switched<S, K> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.ahead.is_empty() {
-            return Pin::new(&mut this.connection.0.stream).poll_read(cx, buf);
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
         }
         let length = this.ahead.len().min(buf.remaining());
         buf.put_slice(this.ahead.get(..length).unwrap_or_default());
@@ -45,16 +44,16 @@ impl AsyncRead for Switched {
     }
 }
 
-impl AsyncWrite for Switched {
+impl<S: AsyncWrite + Unpin, K: Unpin> AsyncWrite for Switched<S, K> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.connection.0.stream).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.connection.0.stream).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.connection.0.stream).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -1,4 +1,4 @@
-//! What was read from a target and nobody has taken yet.
+//! What was read from a connection and nobody has taken yet.
 
 use std::io;
 use std::pin::pin;
@@ -13,27 +13,28 @@ const MOST: usize = 256 * 1024;
 
 /// The bytes, and how much is read next.
 #[derive(Debug)]
-pub(super) struct Input {
-    pub(super) bytes: BytesMut,
+pub(crate) struct Input {
+    pub(crate) bytes: BytesMut,
     room: usize,
     /// The bytes' memory may be more than what has little to read needs, however little came last.
     large: bool,
 }
 
 impl Input {
-    pub(super) fn new() -> Self {
-        Self { bytes: BytesMut::new(), room: LEAST, large: false }
+    /// Nothing, or what was read before.
+    pub(crate) fn of(bytes: BytesMut) -> Self {
+        Self { bytes, room: LEAST, large: false }
     }
 
-    /// Lets go of what a large answer needed; nothing is there that anybody wants.
-    pub(super) fn settle(&mut self) {
+    /// Lets go of what a large body needed; nothing is there that anybody wants.
+    pub(crate) fn settle(&mut self) {
         if self.large {
-            *self = Self::new();
+            *self = Self::of(BytesMut::new());
         }
     }
 
     /// Reads more; 0: the other side has ended.
-    pub(super) fn poll_fill<R: AsyncRead + Unpin>(
+    pub(crate) fn poll_fill<R: AsyncRead + Unpin>(
         &mut self,
         stream: &mut R,
         cx: &mut Context<'_>,
@@ -64,7 +65,7 @@ mod tests {
     #[tokio::test]
     async fn the_room_of_what_was_large_is_let_go_although_little_came_last() {
         let (mut ours, mut theirs) = tokio::io::duplex(MOST);
-        let mut input = Input::new();
+        let mut input = Input::of(BytesMut::new());
         for _ in 0..10 {
             theirs.write_all(&vec![b'x'; MOST]).await.unwrap();
             let mut left = MOST;

@@ -1,14 +1,13 @@
-//! Where an answer's body ends (RFC 9112, 6.3), and the frames that come before that.
+//! Where a body ends (RFC 9112, 6.3), and the frames that come before that.
 //!
 //! The chunked coding's pieces are read by httparse; what belongs together is decided here. Nothing is read ahead of what
 //! is there: a frame goes on as soon as any of it has come.
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use http::{StatusCode, Version};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 
-use super::error::Http1Error;
+use crate::forward::error::Malformed;
 
 /// The longest line with a chunk's size, extensions included.
 const LONGEST_SIZE_LINE: usize = 16 * 1024;
@@ -19,7 +18,7 @@ const MOST_TRAILERS: usize = 100;
 
 /// What is still to come of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// So many bytes; 0: nothing.
     Length(u64),
     /// The chunked coding, from here on.
@@ -30,7 +29,7 @@ pub(super) enum Framing {
 
 /// What comes next in the chunked coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chunked {
+pub(crate) enum Chunked {
     /// A line with a chunk's size.
     Size,
     /// So many bytes of a chunk.
@@ -43,7 +42,7 @@ pub(super) enum Chunked {
 
 /// What could be taken out of the bytes that are there.
 #[derive(Debug)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// A piece of the body, or what follows it.
     Frame(Frame<Bytes>),
     /// Nothing before more bytes have come.
@@ -54,36 +53,17 @@ pub(super) enum Taken {
 
 impl Framing {
     /// No body, or no more of it.
-    pub(super) const END: Self = Self::Length(0);
-
-    /// The framing that an answer's head announces. `to_head`: it answers a HEAD. A length that is said several times is
-    /// said once afterwards, for whoever gets the head next.
-    pub(super) fn of(
-        status: StatusCode,
-        version: Version,
-        headers: &mut HeaderMap,
-        to_head: bool,
-    ) -> Result<Self, Http1Error> {
-        let length = settled_length(headers)?;
-        if to_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-            return Ok(Self::END);
-        }
-        if headers.contains_key(TRANSFER_ENCODING) {
-            if version == Version::HTTP_10 {
-                return Err(Http1Error::Malformed("Transfer-Encoding in an answer of HTTP/1.0"));
-            }
-            return Ok(if ends_chunked(headers) { Self::Chunked(Chunked::Size) } else { Self::UntilClose });
-        }
-        Ok(length.map_or(Self::UntilClose, Self::Length))
-    }
+    pub(crate) const END: Self = Self::Length(0);
+    /// A body in the chunked coding.
+    pub(crate) const CHUNKED: Self = Self::Chunked(Chunked::Size);
 
     /// Whether nothing more is to come.
-    pub(super) fn is_end(self) -> bool {
+    pub(crate) fn is_end(self) -> bool {
         self == Self::END
     }
 
     /// The number of bytes still to come, where it is known.
-    pub(super) fn left(self) -> Option<u64> {
+    pub(crate) fn left(self) -> Option<u64> {
         match self {
             Self::Length(left) => Some(left),
             Self::Chunked(_) | Self::UntilClose => None,
@@ -91,7 +71,7 @@ impl Framing {
     }
 
     /// Takes the next frame out of what was read. The end is noticed together with the last frame where it is there.
-    pub(super) fn take(&mut self, bytes: &mut BytesMut) -> Result<Taken, Http1Error> {
+    pub(crate) fn take(&mut self, bytes: &mut BytesMut) -> Result<Taken, Malformed> {
         loop {
             let taken = match self {
                 Self::Length(0) => return Ok(Taken::End),
@@ -140,7 +120,7 @@ enum Step {
 }
 
 impl Chunked {
-    fn step(self, bytes: &mut BytesMut) -> Result<Step, Http1Error> {
+    fn step(self, bytes: &mut BytesMut) -> Result<Step, Malformed> {
         match self {
             Self::Size => size(bytes),
             Self::DataEnd => match bytes.get(..2) {
@@ -149,7 +129,7 @@ impl Chunked {
                     Ok(Step::To(Framing::Chunked(Self::Size)))
                 }
                 None if b"\r\n".starts_with(bytes) => Ok(Step::Wait),
-                _ => Err(Http1Error::Malformed("a chunk that is longer than it says")),
+                _ => Err(Malformed("a chunk that is longer than it says")),
             },
             Self::Trailers => trailers(bytes),
             Self::Data(_) => Ok(Step::Wait),
@@ -157,8 +137,8 @@ impl Chunked {
     }
 }
 
-fn size(bytes: &mut BytesMut) -> Result<Step, Http1Error> {
-    const MALFORMED: Http1Error = Http1Error::Malformed("a chunk without a size");
+fn size(bytes: &mut BytesMut) -> Result<Step, Malformed> {
+    const MALFORMED: Malformed = Malformed("a chunk without a size");
     // The parser takes an empty line for a size of 0.
     match bytes.first() {
         None => return Ok(Step::Wait),
@@ -180,8 +160,8 @@ fn size(bytes: &mut BytesMut) -> Result<Step, Http1Error> {
     }
 }
 
-fn trailers(bytes: &mut BytesMut) -> Result<Step, Http1Error> {
-    const MALFORMED: Http1Error = Http1Error::Malformed("malformed trailers");
+fn trailers(bytes: &mut BytesMut) -> Result<Step, Malformed> {
+    const MALFORMED: Malformed = Malformed("malformed trailers");
     if bytes.starts_with(b"\r\n") {
         bytes.advance(2);
         return Ok(Step::To(Framing::END));
@@ -218,15 +198,9 @@ fn data(bytes: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
     Some(bytes.split_to(length).freeze())
 }
 
-/// Whether the last coding of the last field is `chunked`.
-fn ends_chunked(headers: &HeaderMap) -> bool {
-    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
-    let last = last.and_then(|value| value.to_str().ok()?.rsplit(',').next());
-    last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case("chunked"))
-}
-
-/// The length that the fields say: one number, or the same one several times (RFC 9110, 8.6).
-fn settled_length(headers: &mut HeaderMap) -> Result<Option<u64>, Http1Error> {
+/// The length that the fields say: one number, or the same one several times (RFC 9110, 8.6), which is said once
+/// afterwards, for whoever gets the head next.
+pub(crate) fn settled_length(headers: &mut HeaderMap) -> Result<Option<u64>, Malformed> {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = values.next() else { return Ok(None) };
     if let (Some(length), None) = (number(first.as_bytes()), values.next()) {
@@ -236,13 +210,13 @@ fn settled_length(headers: &mut HeaderMap) -> Result<Option<u64>, Http1Error> {
     let mut numbers = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     let first = numbers.next().and_then(number);
     let length = first.filter(|first| numbers.all(|other| number(other) == Some(*first)));
-    let length = length.ok_or(Http1Error::Malformed("a Content-Length that is no number, or several"))?;
+    let length = length.ok_or(Malformed("a Content-Length that is no number, or several"))?;
     headers.insert(CONTENT_LENGTH, length.into());
     Ok(Some(length))
 }
 
 /// Digits alone: what [`str::parse`] takes beyond them, such as a sign, is no length.
-fn number(text: &[u8]) -> Option<u64> {
+pub(crate) fn number(text: &[u8]) -> Option<u64> {
     let digits = text.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }

@@ -1,0 +1,22 @@
+//! What connections of HTTP/1.1 to clients and to targets have in common: heads and bodies, read and written.
+//!
+//! httparse reads heads, trailers and chunk sizes; what is ours is the order of things (docs/decisions/http1.md).
+//!
+//! ```text
+//!            Input ──▶ head: Lines, Fields ──▶ Framing ──▶ frames       what is read
+//!  head, frames ──▶ Sending ──▶ the stream                              what is written
+//! ```
+
+mod fields;
+mod framing;
+mod head;
+mod input;
+mod sending;
+mod switched;
+
+pub(crate) use fields::{KeepAlive, Places, write_field};
+pub(crate) use framing::{Framing, Taken, number, settled_length};
+pub(crate) use head::{MOST_FIELDS, may_be_complete};
+pub(crate) use input::Input;
+pub(crate) use sending::{Coding, Sending, promised};
+pub(crate) use switched::Switched;
