@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Request, Version};
 /// How an answer must look. One byte, taken from the request before its header fields go on to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A problem document over HTTP/1.0 or 1.1, where `Connection: close` exists. (hyper leaves out the body for HEAD.)
+    /// A problem document over HTTP/1.0 or 1.1, where `Connection: close` exists. (The connection leaves out the body for HEAD.)
     Http1,
     /// A problem document over HTTP/2.
     Http2,

@@ -1,7 +1,5 @@
-//! Complete HTTP/1.1 answers as bytes, for the places below hyper.
-//!
-//! The connection layer must answer where hyper has no request to answer: a head that never became complete, or one
-//! that hyper's parser refused. These answers always end the connection.
+//! Complete HTTP/1.1 answers as bytes, for where there is no request to answer: a head that never became complete, or that
+//! is none. These answers always end the connection.
 
 use std::time::SystemTime;
 

@@ -1,8 +1,8 @@
 //! Forwarding: client connections, the exchange of one request, connections to targets.
 //!
 //! Everything here runs on one worker's thread and shares nothing with other workers but atomics: a worker accepts its
-//! own connections and keeps its own connections to targets. hyper parses and frames both sides; what is added per
-//! request is one match, one pick, a few headers and a guard.
+//! own connections and keeps its own connections to targets. HTTP/1.1 is ours on both sides, HTTP/2 hyper's; what is added
+//! per request is one match, one pick, a few headers and a guard.
 //!
 //! ```text
 //! client/    accepts, serves HTTP/1.1 and HTTP/2, closes what stands still

@@ -1,7 +1,7 @@
 //! The answer's body on its way to the client, of one concrete type.
 //!
 //! It holds what must last until the body's end: the connection to the target, the count of requests in flight, and the
-//! record. hyper drops a body at its end, be that the last chunk, trailers, or the client going away, so everything
+//! record. A body is dropped at its end, be that the last chunk, trailers, or the client going away, so everything
 //! happens on drop.
 
 use std::future::poll_fn;
@@ -216,7 +216,7 @@ impl Body for AnswerBody {
         match frame {
             Some(Err(error)) => {
                 this.break_off(error);
-                // Told at once, hyper would close the connection before what came until now has gone out.
+                // Told at once, hyper would reset the stream before what came until now has gone out.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -284,7 +284,7 @@ impl Streamed {
     fn passed(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         match frame.into_trailers() {
             Ok(mut trailers) => {
-                // After trailers hyper polls no further.
+                // After trailers nobody polls further.
                 self.ended = true;
                 strip_trailers(&mut trailers);
                 Frame::trailers(trailers)

@@ -49,14 +49,15 @@ struct Tunnel {
 
 impl Tunnel {
     async fn run(self, client: oneshot::Receiver<ClientSwitched>, mut target: Switched) {
-        match client.await {
-            Ok(mut client) => match tokio::io::copy_bidirectional(&mut client, &mut target).await {
+        if let Ok(mut client) = client.await {
+            match tokio::io::copy_bidirectional(&mut client, &mut target).await {
                 Ok((from_client, from_target)) => {
                     tracing::debug!(from_client, from_target, "an upgraded connection ended");
                 }
                 Err(error) => tracing::debug!(%error, "an upgraded connection broke off"),
-            },
-            Err(_) => tracing::debug!("the client went before its connection was upgraded"),
+            }
+        } else {
+            tracing::debug!("the client went before its connection was upgraded");
         }
         drop(self.in_flight);
         drop(self.alive);

@@ -118,7 +118,7 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Takes off what the client expects, which is for this hop to meet: hyper answers `100 Continue` when the body is
+    /// Takes off what the client expects, which is for this hop to meet: the connection answers `100 Continue` when the body is
     /// first asked for, which is when the target is there to take it. `false`: something else is expected.
     pub fn meet_expectation(self, headers: &mut HeaderMap) -> bool {
         if !self.seen.has(Seen::EXPECT) {
@@ -321,7 +321,7 @@ fn named_by_connection(headers: &HeaderMap) -> Named {
         if option.eq_ignore_ascii_case(b"upgrade") {
             named.upgrade = true;
         } else if is_wish(option) {
-            // Not fields but wishes about the connection, which hyper has read.
+            // Not fields but wishes about the connection, which was read before.
         } else if option.first() == Some(&b':') {
             named.end_to_end = true;
         } else if let Ok(name) = HeaderName::from_bytes(option) {

@@ -106,7 +106,7 @@ impl Open {
 
     /// Whether the client may have sent what nobody has read.
     pub(super) fn owed(&self) -> bool {
-        !self.ended && !(self.framing.is_end() && self.input.bytes.is_empty())
+        !(self.ended || self.framing.is_end() && self.input.bytes.is_empty())
     }
 
     /// Ready when all is said and our side is closed.

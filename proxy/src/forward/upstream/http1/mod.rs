@@ -1,8 +1,7 @@
 //! An HTTP/1.1 connection to a target, which one exchange at a time has to itself.
 //!
 //! The exchange polls it: there is no task beside it, no channel to it, and nothing is copied from one future to another.
-//! hyper's client has all of these, at 40 % of what a request cost (docs/decisions/http1.md). Heads and chunk
-//! sizes are read by httparse, as hyper does; what is ours is the order of things.
+//! hyper's client has all of these, at 40 % of what a request cost (docs/decisions/http1.md).
 //!
 //! ```text
 //!   begin ──▶ poll_head ──▶ poll_frame … end ──▶ may be kept for another
