@@ -175,7 +175,7 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// hyper reads with no less than 8 KiB; more than 1 MiB of header fields is an attack.
+/// Less than 8 KiB is less than clients rightly send; more than 1 MiB of header fields is an attack.
 const REQUEST_HEADERS: RangeInclusive<u64> = 8 * 1024..=1024 * 1024;
 /// Time limits are kept with coarse ticks, and none of them means anything beyond a day.
 const TIMES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
