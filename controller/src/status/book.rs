@@ -22,7 +22,9 @@ use tokio::time::Instant;
 
 use super::Verdicts;
 use super::desired::{Desired, Facts, generation, unresolved};
-use super::object::{Known, Status, entry_of, object_of};
+use super::held::Held;
+use super::job::{Change, Job, Outcome};
+use super::object::{Known, entry_of, object_of};
 use super::witnesses::{News, Witnesses};
 use crate::collect::{Proxy, ProxyId};
 use crate::compile::ObjectStatus;
@@ -60,56 +62,7 @@ pub(super) struct Book {
     awaited: BTreeSet<(u64, ObjectId)>,
     timers: BTreeSet<(Instant, ObjectId)>,
     queue: VecDeque<ObjectId>,
-}
-
-/// What is known of one object.
-struct Held {
-    verdict: ObjectStatus,
-    /// The version in which its entry became what it is.
-    required: u64,
-    /// When its status first became another one than is written.
-    changed: Instant,
-    /// When something was last said of it.
-    said: Instant,
-    /// Compile has said something since the last write.
-    fresh: bool,
-    wrote: Option<Instant>,
-    tries: u32,
-    timer: Option<Instant>,
-    awaited: bool,
-    queued: bool,
-    writing: bool,
-    /// What is newer than what the watches hold.
-    newer: Option<Newer>,
-}
-
-/// What a write or a read gave, until the watches have caught up.
-struct Newer {
-    known: Known,
-    /// The versions that the watches held meanwhile.
-    behind: BTreeSet<String>,
-}
-
-/// A status to be written.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) id: ObjectId,
-    /// What it was computed from.
-    pub(super) known: Known,
-    pub(super) status: Status,
-}
-
-/// What came of a write.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// The object is now so.
-    Written(Known),
-    /// Nothing was written: the object is so.
-    Outdated(Known),
-    /// The object is no more.
-    Gone,
-    /// Nothing was written, and it may go better later.
-    Failed,
+    found: Vec<Change>,
 }
 
 impl Book {
@@ -214,10 +167,16 @@ impl Book {
             {
                 held.writing = true;
                 held.fresh = false;
-                return Some(Job { id, known, status: desired.status });
+                let before = held.before(&known);
+                return Some(Job { id, known, status: desired.status, before });
             }
         }
         None
+    }
+
+    /// Statuses that turned out to have been written by tries that had no answer.
+    pub(super) fn found(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.found)
     }
 
     /// Takes in what came of a write.
@@ -234,6 +193,7 @@ impl Book {
             Outcome::Written(newer) => {
                 held.wrote = Some(now);
                 held.tries = 0;
+                held.unanswered = None;
                 held.overtake(newer, known(id));
             }
             Outcome::Outdated(newer) => {
@@ -241,8 +201,9 @@ impl Book {
                 held.overtake(newer, known(id));
             }
             Outcome::Gone => return,
-            Outcome::Failed => {
+            Outcome::Failed(before) => {
                 held.fresh = true;
+                held.unanswered.get_or_insert(before);
                 held.tries = held.tries.saturating_add(1);
                 let wait = Duration::from_secs(1 << held.tries.min(5)).min(MOST_BETWEEN_TRIES);
                 return self.wake_later(id, Some(now + wait));
@@ -254,20 +215,7 @@ impl Book {
     fn say(&mut self, id: &ObjectId, verdict: ObjectStatus, now: Instant) {
         let required = self.published.since.get(&entry_of(id)).copied().unwrap_or(self.published.table.version);
         self.unawait(id);
-        let held = self.objects.entry(id.clone()).or_insert_with(|| Held {
-            verdict: ObjectStatus::default(),
-            required,
-            changed: now,
-            said: now,
-            fresh: false,
-            wrote: None,
-            tries: 0,
-            timer: None,
-            awaited: false,
-            queued: false,
-            writing: false,
-            newer: None,
-        });
+        let held = self.objects.entry(id.clone()).or_insert_with(|| Held::new(required, now));
         if !held.fresh {
             held.changed = now;
         }
@@ -309,6 +257,11 @@ impl Book {
         if known.status == status {
             if !open {
                 held.fresh = false;
+            }
+            if held.unanswered.is_some() {
+                let before = held.before(&known);
+                held.unanswered = None;
+                self.found.push(Change { id: id.clone(), uid: known.uid, before, after: status });
             }
             return self.wake_later(id, open.then_some(now + RECHECK));
         }
@@ -404,28 +357,6 @@ impl Book {
             touched.extend(self.upstreams(key));
         }
         touched
-    }
-}
-
-impl Held {
-    /// The object as it is now, as far as is known.
-    fn latest(&mut self, watched: Known) -> Known {
-        match &self.newer {
-            Some(newer) if newer.behind.contains(&watched.resource_version) => newer.known.clone(),
-            _ => {
-                self.newer = None;
-                watched
-            }
-        }
-    }
-
-    fn overtake(&mut self, known: Known, watched: Option<Known>) {
-        let mut behind = self.newer.take().map(|newer| newer.behind).unwrap_or_default();
-        if let Some(watched) = watched.filter(|watched| watched.resource_version != known.resource_version) {
-            behind.insert(watched.resource_version);
-        }
-        behind.remove(&known.resource_version);
-        self.newer = Some(Newer { known, behind });
     }
 }
 

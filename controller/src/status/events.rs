@@ -25,6 +25,8 @@ pub struct Transition {
     pub note: String,
     /// Somebody should look at it.
     pub warning: bool,
+    /// The condition is as it should be.
+    pub well: bool,
 }
 
 /// Where Events go. It must not wait: an Event is worth less than the next status.
@@ -45,6 +47,7 @@ pub(super) fn transitions(id: &ObjectId, uid: &str, before: &Status, after: &Sta
             reason: after.reason.clone(),
             note: cut(&after.message, MOST_OF_A_NOTE).to_owned(),
             warning,
+            well: holds(after),
         })
     });
     changes.collect()

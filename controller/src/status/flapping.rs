@@ -1,9 +1,10 @@
 //! Events of what changes to and fro: the first few as they come, then one in a while for all of them.
 //!
 //! Health flaps. Each Event is an object that the API server keeps for an hour, so that a Target which fails and returns
-//! every second would fill it. What is held back is told by the next Event, which says how often there was something.
+//! every second would fill it. What is held back is told by the next Event, which says how often there was something. A
+//! change to something that was not told of lately is no flapping, and told at once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use sluicegate_crds::status::ConditionType;
@@ -29,6 +30,8 @@ pub(super) struct Flapping {
 #[derive(Debug)]
 struct Flow {
     pace: Pace,
+    /// What was told since the last quiet time: reasons, and whether it was well. As many as there are reasons at most.
+    told: HashSet<(String, bool)>,
     /// The last one that was not told, and how many there were.
     held: Option<(Transition, u32)>,
     timer: Instant,
@@ -44,8 +47,14 @@ impl Flapping {
         let Self { objects, timers } = self;
         let flow = objects.entry(uid.clone()).or_insert_with(|| {
             timers.insert((now + EACH, uid.clone()));
-            Flow { pace: Pace::new(EACH, BURST, now), held: None, timer: now + EACH }
+            Flow { pace: Pace::new(EACH, BURST, now), told: HashSet::new(), held: None, timer: now + EACH }
         });
+        if flow.told.insert((transition.reason.clone(), transition.well)) {
+            // It says more than what was held back before it.
+            flow.held = None;
+            flow.pace.next(now);
+            return Some(transition);
+        }
         let at = flow.pace.peek(now);
         if let Some((held, count)) = &mut flow.held {
             *held = transition;
@@ -114,6 +123,7 @@ mod tests {
             reason: reason.to_owned(),
             note: format!("it is {reason}"),
             warning: true,
+            well: reason == "Healthy",
         }
     }
 
@@ -159,6 +169,24 @@ mod tests {
         }
         assert!(flapping.objects.is_empty());
         assert!(now - start < EACH * (BURST + 3), "{:?}", now - start);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn something_else_than_before_is_told_at_once() {
+        let (mut flapping, start) = (Flapping::default(), Instant::now());
+        told(&mut flapping, "a", start, 30);
+        let now = start + Duration::from_secs(30);
+        let open = transition("a", "Healthy", "CircuitOpen");
+        assert_eq!(flapping.take(open.clone(), now), Some(open.clone()));
+        assert_eq!(flapping.take(open.clone(), now), None, "it was told");
+        let in_some = Transition { well: true, ..open };
+        assert_eq!(flapping.take(in_some.clone(), now), Some(in_some));
+        // What came before it is not told after it.
+        let mut later = Vec::new();
+        while let Some(at) = flapping.next_due() {
+            later.extend(flapping.due(at));
+        }
+        assert_eq!(later, []);
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,6 +15,8 @@ mod desired;
 mod events;
 mod flapping;
 mod health;
+mod held;
+mod job;
 mod merge;
 mod object;
 mod pace;

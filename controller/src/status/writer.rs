@@ -9,9 +9,10 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tracing::{debug, warn};
 
-use super::book::{Book, Job, Outcome, SWEEP};
+use super::book::{Book, SWEEP};
 use super::events::{EventSink, transitions};
-use super::object::{Known, Status};
+use super::job::{Change, Job, Outcome};
+use super::object::Known;
 use super::store::{Store, WriteError};
 use super::{ClusterStore, Recorder, Verdicts};
 use crate::collect::Fleet;
@@ -23,6 +24,8 @@ use crate::source::cluster::{Cluster, ReadyProxies};
 const MOST_WRITES: usize = 24;
 /// How long one may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is said where it takes longer.
+const LATE: &str = "the API server did not answer in time";
 /// How often some objects are looked at in turn.
 const SWEEP_TURN: Duration = Duration::from_secs(3);
 /// The least time between two looks at the proxies' reports, which come with every version from every proxy.
@@ -81,11 +84,11 @@ impl Drop for Writer {
     }
 }
 
-/// What came of a write, with the statuses before and after where it was one.
+/// What came of a write, and what changed where it was one.
 struct Done {
     id: ObjectId,
     outcome: Outcome,
-    changed: Option<(Status, Status)>,
+    change: Option<Change>,
 }
 
 async fn run<S: Store, E: EventSink>(inputs: Inputs<S, E>) {
@@ -103,6 +106,9 @@ async fn run<S: Store, E: EventSink>(inputs: Inputs<S, E>) {
             && let Some(job) = book.next_job(&known, now)
         {
             writes.spawn(write(Arc::clone(&store), leadership.clone(), job));
+        }
+        for change in book.found() {
+            tell(&events, &change);
         }
         let wakes = book.next_timer();
         let news = async {
@@ -128,11 +134,9 @@ async fn run<S: Store, E: EventSink>(inputs: Inputs<S, E>) {
                 listens = Instant::now() + if sources_live { LISTENING_INTERVAL } else { SWEEP };
             }
             Some(done) = writes.join_next() => match done {
-                Ok(Done { id, outcome, changed }) => {
-                    if let (Outcome::Written(known), Some((before, after))) = (&outcome, changed) {
-                        for transition in transitions(&id, &known.uid, &before, &after) {
-                            events.publish(transition);
-                        }
+                Ok(Done { id, outcome, change }) => {
+                    if let Some(change) = change {
+                        tell(&events, &change);
                     }
                     book.done(&id, outcome, &known, Instant::now());
                 }
@@ -141,6 +145,13 @@ async fn run<S: Store, E: EventSink>(inputs: Inputs<S, E>) {
             () = sleep_until(wakes.unwrap_or(now)), if wakes.is_some() => book.wake(&known, Instant::now()),
             _ = sweeps.tick() => book.sweep(turns, &known, Instant::now()),
         }
+    }
+}
+
+fn tell(events: &impl EventSink, change: &Change) {
+    let Change { id, uid, before, after } = change;
+    for transition in transitions(id, uid, before, after) {
+        events.publish(transition);
     }
 }
 
@@ -155,32 +166,32 @@ fn hear(
 
 /// Writes one status. Where the object has changed meanwhile, it is read instead, to be compared anew.
 async fn write<S: Store>(store: Arc<S>, leadership: Leadership, job: Job) -> Done {
-    let Job { id, known, status } = job;
+    let Job { id, known, status, before } = job;
     if !leadership.leads() {
-        return Done { id, outcome: Outcome::Failed, changed: None };
+        return Done { id, outcome: Outcome::Failed(known), change: None };
     }
     let written = timeout(WRITE_TIMEOUT, store.write(&id, &known, &status)).await;
     let outcome = match written {
         Ok(Ok(written)) => {
-            let changed = Some((known.status, status));
-            return Done { id, outcome: Outcome::Written(written), changed };
+            let change = Change { id: id.clone(), uid: written.uid.clone(), before, after: status };
+            return Done { id, outcome: Outcome::Written(written), change: Some(change) };
         }
         Ok(Err(WriteError::Conflict)) => match timeout(WRITE_TIMEOUT, store.read(&id)).await {
             Ok(Ok(Some(known))) => Outcome::Outdated(known),
             Ok(Ok(None) | Err(WriteError::Gone)) => Outcome::Gone,
-            Ok(Err(error)) => failed(&id, &error.to_string()),
-            Err(_) => failed(&id, "the API server did not answer in time"),
+            Ok(Err(error)) => failed(&id, known, &error.to_string()),
+            Err(_) => failed(&id, known, LATE),
         },
         Ok(Err(WriteError::Gone)) => Outcome::Gone,
-        Ok(Err(error)) => failed(&id, &error.to_string()),
-        // It may have been written: then the next try meets a conflict and reads it.
-        Err(_) => failed(&id, "the API server did not answer in time"),
+        Ok(Err(error)) => failed(&id, known, &error.to_string()),
+        // It may have been written: then the next try meets a conflict and reads it, or the watch shows it before.
+        Err(_) => failed(&id, known, LATE),
     };
     debug!(object = %id, ?outcome, "the status was not written");
-    Done { id, outcome, changed: None }
+    Done { id, outcome, change: None }
 }
 
-fn failed(id: &ObjectId, error: &str) -> Outcome {
+fn failed(id: &ObjectId, before: Known, error: &str) -> Outcome {
     warn!(object = %id, error, "the status could not be written; it will be tried again");
-    Outcome::Failed
+    Outcome::Failed(before)
 }

@@ -30,6 +30,8 @@ pub(super) struct Server {
     pub(super) watches_lag: bool,
     /// Writes get no answer.
     pub(super) away: bool,
+    /// Writes are done, and get no answer.
+    pub(super) answers_lost: bool,
     pub(super) writes: Vec<ObjectId>,
     pub(super) events: Vec<Transition>,
     /// The most writes that were under way at once.
@@ -81,14 +83,20 @@ impl Store for Shared {
         if away {
             std::future::pending::<()>().await;
         }
-        let mut server = self.lock();
-        server.at_once -= 1;
-        let there = server.objects.get(id).cloned().ok_or(WriteError::Gone)?;
-        if there.resource_version != known.resource_version {
-            return Err(WriteError::Conflict);
+        let (written, lost) = {
+            let mut server = self.lock();
+            server.at_once -= 1;
+            let there = server.objects.get(id).cloned().ok_or(WriteError::Gone)?;
+            if there.resource_version != known.resource_version {
+                return Err(WriteError::Conflict);
+            }
+            server.writes.push(id.clone());
+            (server.put(id, Known { status: status.clone(), ..there }), server.answers_lost)
+        };
+        if lost {
+            std::future::pending::<()>().await;
         }
-        server.writes.push(id.clone());
-        Ok(server.put(id, Known { status: status.clone(), ..there }))
+        Ok(written)
     }
 }
 

@@ -122,6 +122,29 @@ async fn an_api_server_that_is_away_gets_the_latest_status_when_it_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_is_lost_is_told_all_the_same() {
+    // What it comes to is seen by the watch, or by the conflict of the next try.
+    for watches_lag in [false, true] {
+        let mut cluster = Fixture::new(&["a"]);
+        cluster.object(&rule("api"), 1);
+        {
+            let mut server = cluster.server.lock();
+            (server.watches_lag, server.answers_lost) = (watches_lag, true);
+        }
+        cluster.say([(rule("api"), refused(1, Reason::Invalid))]);
+        cluster.applies("a");
+        after(3_000).await;
+        cluster.server.lock().answers_lost = false;
+        assert_eq!((cluster.writes(), cluster.events()), (1, vec![]));
+        after(60_000).await;
+        assert_eq!((cluster.writes(), cluster.events()), (1, vec!["!Invalid".to_owned()]), "{watches_lag}");
+        // It is told once.
+        after(600_000).await;
+        assert_eq!((cluster.writes(), cluster.events()), (1, vec![]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_does_not_lead_writes_nothing() {
     let mut cluster = Fixture::new(&["a"]);
     let until = Instant::now() + Duration::from_secs(10);
