@@ -178,6 +178,28 @@ fn a_cancelled_stream_is_cancelled_at_the_target_too() {
 }
 
 #[test]
+fn a_client_over_http_1_that_leaves_after_its_body_cancels_the_stream() {
+    let (told, tell) = std::sync::mpsc::channel();
+    let origin = Http2Origin::start(async move |mut exchange| {
+        let (body, _) = read(&mut exchange.body).await?;
+        told.send(body).unwrap();
+        let reset = std::future::poll_fn(|cx| exchange.respond.poll_reset(cx)).await;
+        told.send(format!("{}", reset?).into()).unwrap();
+        Ok(())
+    });
+    let gate = Gate::start(&to_h2c(origin.port()));
+    let mut client = gate.client();
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\n");
+    // What comes later is read by the connection to the target.
+    origin.until_requests(1);
+    client.send("body");
+    assert_eq!(tell.recv().unwrap(), "body");
+    drop(client);
+    let reason = until("the target hears of it", || tell.try_recv().ok());
+    assert_eq!(reason, h2::Reason::CANCEL.description());
+}
+
+#[test]
 fn a_target_that_resets_a_stream_gives_502() {
     let origin = Http2Origin::start(async |mut exchange| {
         exchange.respond.send_reset(h2::Reason::INTERNAL_ERROR);

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -40,6 +40,11 @@ impl ClientIo {
             ClientStream::Plain(io) => io,
             ClientStream::Tls(io) => io.get_mut().0,
         }
+    }
+
+    /// Wakes the connection's task from another.
+    pub(super) fn wake_from(&self, other: &Waker) {
+        self.state.wake_from(other);
     }
 
     fn note_write<T>(&self, result: &Poll<io::Result<T>>) {

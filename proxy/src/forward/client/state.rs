@@ -196,6 +196,13 @@ impl ConnectionState {
         }
     }
 
+    /// Wakes the connection's task, unless this is the waker of it.
+    pub(super) fn wake_from(&self, other: &Waker) {
+        if let Some(waker) = self.waker.get().filter(|waker| !waker.will_wake(other)) {
+            waker.wake_by_ref();
+        }
+    }
+
     /// Remembers the connection's task; its waker stays the same for its life.
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.get_or_init(|| waker.clone());

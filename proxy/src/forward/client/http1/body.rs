@@ -36,7 +36,15 @@ impl Body for Http1Body {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ClientBodyError>>> {
         let Some(open) = self.open.upgrade() else { return Poll::Ready(Some(Err(ClientBodyError::Over))) };
         let mut open = open.borrow_mut();
-        if open.number == self.number { open.poll_frame(cx) } else { Poll::Ready(Some(Err(ClientBodyError::Over))) }
+        if open.number != self.number {
+            return Poll::Ready(Some(Err(ClientBodyError::Over)));
+        }
+        let frame = open.poll_frame(cx);
+        if open.framing.is_end() || open.ended {
+            // Whoever reads the body may be another task; from its end on the connection's looks for the client's.
+            open.io.wake_from(cx.waker());
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

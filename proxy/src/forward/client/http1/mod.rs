@@ -99,7 +99,7 @@ impl Connection {
                 Err(reason) => return self.refuse(reason).await,
             };
             match next {
-                Next::Request => {}
+                Next::Request => self.let_others().await,
                 Next::End => {
                     let owed = self.open.borrow_mut().owed();
                     return self.end(owed, true).await;
@@ -107,6 +107,13 @@ impl Connection {
                 Next::Cut => return,
                 Next::Switch => return self.switch(),
             }
+        }
+    }
+
+    /// Others on this thread have their turn between requests that came together and are answered without waiting.
+    async fn let_others(&self) {
+        if !self.open.borrow().input.bytes.is_empty() {
+            tokio::task::coop::consume_budget().await;
         }
     }
 
@@ -139,6 +146,9 @@ impl Connection {
                 // A client that sent nothing has asked nothing: there is nothing to answer.
                 Verdict::HeaderTimeout if asked => return Poll::Ready(Err(Reason::HeaderTimeout)),
                 Verdict::Graceful | Verdict::HeaderTimeout | Verdict::Close => return Poll::Ready(Ok(None)),
+            }
+            if open.input.bytes.is_empty() {
+                open.input.settle();
             }
             match ready!(open.input.poll_fill(&mut open.io, cx)) {
                 Ok(read) if read > 0 => {}
