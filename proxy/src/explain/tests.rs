@@ -130,7 +130,10 @@ fn behind_an_open_breaker_it_is_the_fallback_that_answers() {
     };
     assert_eq!(answer(&ask(None)), (503, "circuit-open"));
     assert_eq!(answer(&ask(Some(Fallback::Pool(ObjectKey::new("default", "gone"))))), (503, "circuit-open"));
-    assert_eq!(answer(&ask(Some(Fallback::Cache))), (503, "circuit-open"));
+    let kept = ask(Some(Fallback::Cache));
+    assert_eq!(answer(&kept), (503, "circuit-open"));
+    let text = kept.to_string();
+    assert!(text.contains("the answer is the last good one to the same request where one is kept, else 503"), "{text}");
     let response = Fallback::Response { status: 200, body: String::new(), content_type: String::new() };
     assert_eq!(answer(&ask(Some(response))), (200, "circuit-open"));
     let elsewhere = ask(Some(Fallback::Pool(two.clone())));

@@ -28,7 +28,9 @@ impl fmt::Display for Explanation {
             (None, _) => writeln!(f, "no Rule takes it")?,
         }
         if let Some(answer) = &self.answer {
-            write!(f, "the answer is {} {}", answer.status, answer.reason)?;
+            let kept = matches!(self.fallbacks.last(), Some(ExplainedFallback::Cache));
+            let kept = if kept { "the last good one to the same request where one is kept, else " } else { "" };
+            write!(f, "the answer is {kept}{} {}", answer.status, answer.reason)?;
             if !answer.allow.is_empty() {
                 write!(f, ", allowed: {}", answer.allow.join(", "))?;
             }
@@ -59,7 +61,7 @@ impl fmt::Display for Explanation {
                 }
                 ExplainedFallback::Response => writeln!(f, "\nthe fallback is the fixed answer")?,
                 ExplainedFallback::Cache => {
-                    writeln!(f, "\nthe fallback is the last good answer to the same request, if one is kept")?;
+                    writeln!(f, "\nthe fallback is the last good answer to the same request, where one is kept")?;
                 }
             }
         }

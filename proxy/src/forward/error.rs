@@ -141,7 +141,7 @@ impl ForwardError {
             Self::ConnectTimeout => Reason::ConnectTimeout,
             Self::Tls(_) | Self::TlsSettings(_) => Reason::UpstreamTlsFailed,
             Self::Http1(error) if error.is_malformed() => Reason::UpstreamProtocolError,
-            Self::Http2(error) if error.is_parse() => Reason::UpstreamProtocolError,
+            Self::Http2(error) if error.is_parse() || is_malformed(error) => Reason::UpstreamProtocolError,
             Self::Http1(_) | Self::Http2(_) | Self::Refused { .. } => Reason::UpstreamReset,
             Self::Switched => Reason::UpgradeFailed,
             Self::Overloaded => Reason::Overloaded,
@@ -173,4 +173,10 @@ impl ForwardError {
     pub fn was_never_sent(&self) -> bool {
         self.is_connect() || matches!(self, Self::Overloaded | Self::Refused { .. })
     }
+}
+
+/// Whether what came over HTTP/2 is none, so that this side gave it up.
+fn is_malformed(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.and_then(|source| source.downcast_ref::<h2::Error>()).is_some_and(h2::Error::is_library)
 }

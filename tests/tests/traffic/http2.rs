@@ -308,3 +308,14 @@ fn a_length_that_disagrees_with_the_data_is_never_forwarded_whole() {
         origin.requests()
     );
 }
+
+#[test]
+fn a_target_that_speaks_no_http2_is_told_from_one_that_closes() {
+    let http1 =
+        Origin::raw(|wire, _| wire.send("HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\n\r\n"));
+    let answer = Gate::start(&to_h2c(http1.port())).get("/");
+    assert_eq!((answer.status(), answer.reason().as_deref()), (502, Some("upstream-protocol-error")));
+    let closing = Origin::raw(|_, _| Ok(()));
+    let answer = Gate::start(&to_h2c(closing.port())).get("/");
+    assert_eq!((answer.status(), answer.reason().as_deref()), (502, Some("upstream-reset")));
+}

@@ -2,6 +2,7 @@
 
 use sluicegate_tests::client::{get, post};
 use sluicegate_tests::manifests::{all_to, prefix, rule, target, upstream};
+use sluicegate_tests::ports::Port;
 use sluicegate_tests::{Gate, Origin, Setup, until};
 
 #[test]
@@ -126,4 +127,17 @@ fn picks_and_connections_are_counted_per_target() {
         .find(|line| line.contains("picks_total{") && line.contains("default/one"))
         .unwrap_or_else(|| panic!("{text}"));
     assert!(picks.ends_with(" 5") || picks.ends_with(" 5.0"), "{picks}");
+}
+
+#[test]
+fn the_log_says_why_no_connection_comes_about_and_says_it_once() {
+    let closed = Port::free();
+    let gate = Gate::start(&all_to(closed.address().port(), ""));
+    for _ in 0..5 {
+        assert_eq!(gate.get("/").status(), 502);
+    }
+    let told = until("the log tells it", || gate.output().contains("no connection to a target").then(|| gate.output()));
+    assert!(told.contains("Connection refused"), "{told}");
+    gate.get("/");
+    assert_eq!(gate.output().matches("no connection to a target").count(), 1, "{}", gate.output());
 }

@@ -173,7 +173,11 @@ impl<'a> Wanted<'_, 'a> {
                 }
                 Err(error) => error,
             };
-            tracing::debug!(target = %member.endpoint.key, %error, "no connection to a target");
+            if error.is_connect() && connections.link().tells() {
+                tracing::warn!(target = %member.endpoint.key, %error, "no connection to a target; told once a minute");
+            } else {
+                tracing::debug!(target = %member.endpoint.key, %error, "no connection to a target");
+            }
             let outcome = Self::not_connected(&way, &in_flight, &error, &connections);
             record.count_attempt(routed, outcome);
             drop(in_flight);

@@ -3,14 +3,19 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 use sluicegate_table::{Connections, EgressProxy, Pool, Protocol, Target, Tls};
+use tokio::time::Instant;
 
 use super::gate::Gate;
 use crate::tls::{Alpn, TargetTls, TargetTlsCache, TargetTlsError};
+
+/// How often the log is told that no connection comes about, however many requests find that out.
+const TOLD_EVERY: Duration = Duration::from_mins(1);
 
 /// Tells links apart; never used twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +33,8 @@ pub struct Link {
     leaving: Arc<AtomicBool>,
     /// What was under way was cut, since the endpoint left and its time was over.
     cut: AtomicBool,
+    /// When the log was last told that no connection came about.
+    told: Mutex<Option<Instant>>,
     /// `host` or `host:port`, as in a URI and a `Host` header; `None` when the host is no valid authority.
     authority: Option<(Authority, HeaderValue)>,
     /// TLS settings by what is offered, kept so that sessions can be resumed.
@@ -77,6 +84,7 @@ impl Link {
                 retired: AtomicBool::new(false),
                 leaving: leaving.unwrap_or_default(),
                 cut: AtomicBool::new(false),
+                told: Mutex::default(),
                 authority: authority(&terms.host, terms.port, terms.protocol),
                 tls: OnceLock::new(),
                 tls_http1: OnceLock::new(),
@@ -123,6 +131,16 @@ impl Link {
     /// Whether the endpoint is on its way out of the pool.
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Whether the log is to be told that no connection came about. For the cold path.
+    pub(crate) fn tells(&self) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = told.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
+        if due {
+            *told = Some(Instant::now());
+        }
+        due
     }
 
     /// The target's host.
@@ -190,4 +208,23 @@ pub(crate) fn authority(host: &str, port: u16, protocol: Protocol) -> Option<(Au
     let usual = if protocol == Protocol::Https { 443 } else { 80 };
     let text = if port == usual { host } else { Cow::Owned(format!("{host}:{port}")) };
     Some((text.parse().ok()?, text.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_is_told_once_a_minute() {
+        let target: Target =
+            serde_json::from_value(serde_json::json!({ "host": "127.0.0.1", "port": 1, "protocol": "HTTP" })).unwrap();
+        let pool: Pool =
+            serde_json::from_value(serde_json::json!({ "algorithm": "RoundRobin", "levels": [] })).unwrap();
+        let link = Link::shared_or_new(&target, None, &pool, None);
+        assert_eq!([link.tells(), link.tells()], [true, false]);
+        tokio::time::advance(TOLD_EVERY).await;
+        assert_eq!([link.tells(), link.tells()], [true, false]);
+    }
 }
