@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{Shutdown, TcpListener};
 use std::time::{Duration, Instant};
 
+use sluicegate_tests::http2::Http2Origin;
 use sluicegate_tests::manifests::{rule, target, upstream};
 use sluicegate_tests::{Fault, Faulty, Gate};
 
@@ -57,10 +58,20 @@ fn an_attempt_waits_for_its_connection_no_longer_than_it_may_take() {
 #[test]
 fn a_target_that_stops_reading_an_upload_is_ejected_and_one_whose_client_is_slow_is_not() {
     // The system takes its connections and as much of each as it holds; nobody reads.
-    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    ejects_who_stops_reading(silent.local_addr().unwrap().port(), "");
+    let silent = Http2Origin::start(async |exchange| {
+        std::future::pending::<()>().await;
+        drop(exchange);
+        Ok(())
+    });
+    ejects_who_stops_reading(silent.port(), "protocol: H2C");
+}
+
+fn ejects_who_stops_reading(deaf: u16, protocol: &str) {
     let steady = Faulty::start("steady");
     let manifests = [
-        target("deaf", deaf.local_addr().unwrap().port(), ""),
+        target("deaf", deaf, protocol),
         target("steady", steady.port(), ""),
         upstream("pool", &["deaf", "steady, priority: 2"], "healthChecks: {passive: {threshold: 1, interval: 600s}}"),
         rule("all", "upstream: pool\ntimeouts: {request: 2s}"),

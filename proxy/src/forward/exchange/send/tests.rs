@@ -14,6 +14,7 @@ use crate::forward::clock::TICK;
 use crate::forward::exchange::fixture::Fixture;
 use crate::forward::upstream::Connections;
 use crate::pick::MemberIndex;
+use crate::pick::least_latency::PeakEwma;
 use crate::worker::WorkerId;
 
 const MEMBER: MemberIndex = MemberIndex(0);
@@ -108,6 +109,21 @@ async fn a_target_that_stops_reading_is_judged_and_one_that_waits_for_the_client
             failed_for(ended.into(), &reached, Some(&watch), false);
             assert_eq!(is_open(&fixture), judged, "{cause}: {limit} ms, takes {takes:?}, gives {gives:?}");
         }
+    }
+}
+
+/// Nor does a slow client make its target look slow among others.
+#[tokio::test(start_paused = true)]
+async fn what_a_client_lets_pass_is_no_latency_of_its_target() {
+    for (waits, counts) in [(true, false), (false, true)] {
+        let fixture = fixture(None, Some(500), None);
+        let reached = reached(&fixture);
+        let watch = BodyWatch::new(fixture.clock(), 0, ms(60_000));
+        watch.wait_for_client(waits);
+        fixture.timed(sleep(ms(500))).await;
+        failed_for(ForwardError::TryTimeout.into(), &reached, Some(&watch), true);
+        let latency = format!("{:?}", fixture.reach(MEMBER).endpoint.load.latency);
+        assert_eq!(latency != format!("{:?}", PeakEwma::default()), counts, "{latency}");
     }
 }
 
