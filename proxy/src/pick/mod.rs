@@ -106,7 +106,7 @@ pub enum NoUsableTarget {
     #[error("circuit breakers are open")]
     Open,
     /// All that would be usable asked not to be sent requests for a while.
-    #[error("the targets asked for a rest of {0:?}")]
+    #[error("the targets rest for {:.0} s", .0.as_secs_f64().ceil())]
     Resting(Duration),
 }
 

@@ -25,7 +25,8 @@ struct EndpointShown {
     target: ObjectKey,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<SocketAddr>,
-    /// The worst that an Upstream finds.
+    /// The worst that an Upstream finds. The circuit breaker that one has as a whole counts where all that use it are open:
+    /// it says nothing about what others send there.
     state: EndpointState,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<UnhealthyReason>,
@@ -47,6 +48,9 @@ struct UpstreamShown {
     state: EndpointState,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<UnhealthyReason>,
+    /// Its circuit breaker as a whole, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaker: Option<BreakerState>,
     /// What its active checks say, where it has any.
     #[serde(skip_serializing_if = "Option::is_none")]
     check: Option<&'static str>,
@@ -55,19 +59,24 @@ struct UpstreamShown {
 /// Answers with every endpoint in force.
 pub(super) async fn health(State(observed): State<Observed>) -> Response {
     let snapshot = observed.current.load();
-    let mut endpoints: BTreeMap<(ObjectKey, Option<SocketAddr>), EndpointShown> = BTreeMap::new();
+    let mut endpoints: BTreeMap<(ObjectKey, Option<SocketAddr>), (EndpointShown, bool)> = BTreeMap::new();
     for pool in snapshot.pools() {
+        let breaker = pool.balancer.breaker().map(|breaker| breaker.view().breaker);
         for member in of_members(pool) {
             let id = (member.endpoint.key.clone(), member.endpoint.address);
-            let shown = endpoints.entry(id).or_insert_with(|| shown(&member));
-            if shown.state == EndpointState::Healthy {
-                (shown.state, shown.reason) = (member.state, member.reason);
+            let (shown, counts) = endpoints.entry(id).or_insert_with(|| (shown(&member), false));
+            if breaker.is_none_or(|breaker| breaker == BreakerState::Closed) {
+                if !*counts || shown.state == EndpointState::Healthy {
+                    (shown.state, shown.reason) = (member.state, member.reason);
+                }
+                *counts = true;
             }
             shown.breaker = shown.breaker.or(member.breaker);
             shown.upstreams.push(UpstreamShown {
                 upstream: pool.key.clone(),
                 state: member.state,
                 reason: member.reason,
+                breaker,
                 check: member.check.map(|check| word(check.status())),
             });
         }
@@ -75,11 +84,12 @@ pub(super) async fn health(State(observed): State<Observed>) -> Response {
     for finding in observed.current.findings().now().endpoints.iter() {
         let id = (finding.report.target.clone(), finding.report.address);
         // What changes at this moment has no time yet.
-        if let Some(shown) = endpoints.get_mut(&id).filter(|shown| shown.state == finding.report.state) {
+        let shown = endpoints.get_mut(&id).map(|(shown, _)| shown);
+        if let Some(shown) = shown.filter(|shown| shown.state == finding.report.state) {
             shown.since = Some(Timestamp(finding.since).to_string());
         }
     }
-    json(&Health { endpoints: endpoints.into_values().collect() })
+    json(&Health { endpoints: endpoints.into_values().map(|(shown, _)| shown).collect() })
 }
 
 fn shown(member: &MemberHealth<'_>) -> EndpointShown {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluicegate_table::Table;
+use sluicegate_table::{BreakerScope, CircuitBreaker, Table};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -160,6 +160,31 @@ async fn health_is_told_by_endpoint() {
     assert_eq!(asked().await, told("Passing", "Healthy", None));
     check.set(false, tokio::time::Instant::now());
     assert_eq!(asked().await, told("Failing", "Unhealthy", Some("FailedChecks")));
+}
+
+#[tokio::test]
+async fn an_upstreams_own_breaker_says_nothing_of_an_endpoint_that_others_use() {
+    let observed = observed();
+    let mut table = serde_json::to_value(&*table()).unwrap();
+    table["targets"]["default/one"]["credential"] = Value::Null;
+    let breaker = CircuitBreaker { scope: BreakerScope::Upstream, ..CircuitBreaker::default() };
+    table["pools"]["default/two"] = table["pools"]["default/one"].clone();
+    table["pools"]["default/one"]["circuitBreaker"] = serde_json::to_value(&breaker).unwrap();
+    assert_eq!(observed.current.apply(serde_json::from_value(table.clone()).unwrap()), []);
+    let address = serve(admin(observed.clone())).await;
+    let snapshot = observed.current.load();
+    let pool = snapshot.pools().find(|pool| pool.key.name == "one").unwrap();
+    (0..breaker.failure_threshold).for_each(|_| pool.balancer.breaker().unwrap().fail_breaker(&breaker));
+    let asked = async || -> Value { serde_json::from_str(&get(address, "/health").await.2).unwrap() };
+    let one = json!({ "upstream": "default/one", "state": "Unhealthy", "reason": "CircuitOpen", "breaker": "Open" });
+    let two = json!({ "upstream": "default/two", "state": "Healthy" });
+    let told = asked().await["endpoints"][0].clone();
+    assert_eq!((&told["state"], &told["reason"]), (&json!("Healthy"), &Value::Null), "{told}");
+    assert_eq!(told["upstreams"], json!([one, two]));
+    table["pools"].as_object_mut().unwrap().remove("default/two");
+    assert_eq!(observed.current.apply(serde_json::from_value(table).unwrap()), []);
+    let told = asked().await["endpoints"][0].clone();
+    assert_eq!((&told["state"], &told["reason"]), (&json!("Unhealthy"), &json!("CircuitOpen")), "{told}");
 }
 
 #[tokio::test]
