@@ -15,6 +15,7 @@ mod fallback;
 mod headers;
 mod http2;
 mod interim;
+mod kept;
 mod limits;
 mod pools;
 mod refused;

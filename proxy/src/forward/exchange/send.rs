@@ -20,7 +20,7 @@ use crate::forward::error::ForwardError;
 use crate::forward::grpc_status;
 use crate::forward::headers::Protocols;
 use crate::forward::retry::retry_after;
-use crate::forward::upstream::{BodyWatch, Checkout, Http2Body, RequestBody};
+use crate::forward::upstream::{Again, BodyWatch, Checkout, Http1, Http1Error, Http2Body, RequestBody};
 use crate::health::{Outcome, Probe};
 use crate::observe::metrics::AttemptOutcome;
 
@@ -148,7 +148,16 @@ async fn carry(
             Checkout::Http1(mut connection) => {
                 connection.begin(request);
                 let head = limits.hold(poll_fn(|cx| connection.poll_head(cx, interim_to))).await?;
-                let head = head.map_err(ForwardError::Http1)?;
+                let head = match head {
+                    Ok(head) => head,
+                    Err(error) => {
+                        let again = connection.into_again();
+                        let unheard = Unheard { client, reached, watch, interim_to };
+                        let head;
+                        (connection, head) = Box::pin(unheard.once_more(again, error)).await?;
+                        head
+                    }
+                };
                 if head.status == StatusCode::SWITCHING_PROTOCOLS
                     && !asked.is_some_and(|asked| asked.include(&head.headers))
                 {
@@ -183,6 +192,35 @@ async fn carry(
         match opened {
             Ok(checkout) => fresh = Some(checkout),
             Err(cause) => return Err(Failed { cause, unsent: Some(Box::new(request)), clients: false }),
+        }
+    }
+}
+
+/// A request that went over a kept connection which the target closed without a word, as it may at any time: it was on its
+/// way already.
+struct Unheard<'r, 'a> {
+    client: &'r Rc<ClientConnection>,
+    reached: &'r Reached<'a>,
+    watch: Option<&'r BodyWatch>,
+    interim_to: Option<&'r ClientConnection>,
+}
+
+impl Unheard<'_, '_> {
+    /// Sends it over a new connection to the same target. `None`: it may not be sent again.
+    async fn once_more(self, again: Option<Again>, error: Http1Error) -> Result<(Http1, response::Parts), Failed> {
+        let Self { client, reached, watch, interim_to } = self;
+        let Some(again) = again else { return Err(ForwardError::Http1(error).into()) };
+        tracing::debug!(target = %reached.target(), %error, "a kept connection was closed; asking over a new one");
+        let limits = Limits::begin(client.worker.clock(), reached, watch);
+        let opening = reached.connections.open(client.worker.dialer(), reached.routed.route.route.priority, true);
+        let opening = for_one_try(client, reached.routed, &reached.connections, opening);
+        match within(reached.deadline.as_ref(), opening).await {
+            Some(Ok(Checkout::Http1(mut connection))) => {
+                connection.begin_again(again);
+                let head = limits.hold(poll_fn(|cx| connection.poll_head(cx, interim_to))).await?;
+                Ok((connection, head.map_err(ForwardError::Http1)?))
+            }
+            _ => Err(ForwardError::Http1(error).into()),
         }
     }
 }

@@ -68,10 +68,17 @@ impl<B> Sending<B> {
 
     /// Begins a message, whose head `write` writes. What was sent before it is through.
     pub(crate) fn begin(&mut self, body: B, write: impl FnOnce(&mut Vec<u8>, &B) -> Coding) {
+        self.forget_text();
         self.coding = write(&mut self.text, &body);
         self.flushed = false;
         self.unfinished = false;
         self.body = (self.coding != Coding::Length(0)).then_some(body);
+    }
+
+    /// The head of a message without a body, as it was written; it can be written again.
+    pub(crate) fn take_head(&mut self) -> Vec<u8> {
+        self.written = 0;
+        std::mem::take(&mut self.text)
     }
 
     /// Whether all of the message was written, or will never be.
@@ -108,12 +115,18 @@ impl<B> Sending<B> {
             }
             self.advance(sent);
         }
-        self.written = 0;
         // An empty piece would still hold the buffer that it came in, for as long as the connection is idle.
         self.data = Bytes::new();
+        if self.body.is_some() {
+            self.forget_text();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn forget_text(&mut self) {
+        self.written = 0;
         self.text.clear();
         self.text.shrink_to(KEPT_ROOM);
-        Poll::Ready(Ok(()))
     }
 
     fn advance(&mut self, mut sent: usize) {
@@ -179,7 +192,8 @@ impl<B> Sending<B> {
 
     #[cold]
     fn fail(&mut self, error: io::Error) {
-        *self = Self { failed: Some(error), ..Self::nothing() };
+        let text = std::mem::take(&mut self.text);
+        *self = Self { failed: Some(error), text, ..Self::nothing() };
     }
 }
 

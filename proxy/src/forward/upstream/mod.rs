@@ -22,7 +22,7 @@ pub(crate) use body::{BodyWatch, RequestBody};
 pub(crate) use connect::Dialer;
 pub(crate) use connections::{Checkout, Connections, Stream};
 pub use http1::Http1Error;
-pub(crate) use http1::{Answer, Http1, Switched};
+pub(crate) use http1::{Again, Answer, Http1, Switched};
 pub(crate) use http2_body::Http2Body;
 pub(crate) use kept::Kept;
 pub(crate) use link::authority;

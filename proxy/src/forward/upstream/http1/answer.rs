@@ -84,6 +84,7 @@ impl Answer {
     /// The connection, where another request may follow.
     pub(crate) fn into_connection(self) -> Option<Http1> {
         let mut connection = self.alone().filter(Http1::is_reusable)?;
+        connection.0.kept = true;
         connection.0.input.settle();
         Some(connection)
     }

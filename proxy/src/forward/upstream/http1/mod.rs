@@ -23,7 +23,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 
 pub(crate) use answer::Answer;
 pub use error::Http1Error;
@@ -34,7 +34,7 @@ use super::driven::Entry;
 use super::gate::Permit;
 use super::io::UpstreamStream;
 use crate::forward::client::ClientConnection;
-use crate::forward::http1::{Framing, Input, Sending, Taken};
+use crate::forward::http1::{Coding, Framing, Input, Sending, Taken};
 
 /// The byte stream of a connection after a 101.
 pub(crate) type Switched = crate::forward::http1::Switched<UpstreamStream, (Entry, Permit)>;
@@ -55,6 +55,12 @@ struct Open {
     /// What is asked for is a HEAD.
     to_head: bool,
     keep_alive: bool,
+    /// An answer came over it before.
+    kept: bool,
+    /// What is asked for may be asked for again where nothing is heard.
+    again: bool,
+    /// The target has said something since it was asked.
+    heard: bool,
     /// Room for the next answer's fields.
     headers: HeaderMap,
     interim: Waiting,
@@ -62,6 +68,13 @@ struct Open {
     entry: Entry,
     /// Once it is closed another may be opened in its place.
     permit: Permit,
+}
+
+/// A request of which only its head was sent, as it was written.
+#[derive(Debug)]
+pub(crate) struct Again {
+    head: Vec<u8>,
+    to_head: bool,
 }
 
 impl Http1 {
@@ -74,6 +87,9 @@ impl Http1 {
             framing: Framing::END,
             to_head: false,
             keep_alive: true,
+            kept: false,
+            again: false,
+            heard: false,
             headers: HeaderMap::new(),
             interim: Waiting::default(),
             entry,
@@ -90,11 +106,35 @@ impl Http1 {
     pub(crate) fn begin(&mut self, request: Request<RequestBody>) {
         let open = &mut *self.0;
         let (parts, body) = request.into_parts();
+        open.again = open.kept && body.is_end_stream() && parts.method.is_idempotent();
+        open.heard = false;
         open.sending.begin(body, |text, body| request_head::write(text, &parts, body));
         open.to_head = parts.method == Method::HEAD;
         // What is written is done with; its room serves for the answer's fields.
         open.headers = parts.headers;
         open.headers.clear();
+    }
+
+    /// The request, where it went over a connection that was kept and the target closed that without a word: it need not
+    /// have seen the request, and what is idempotent and has no body may be sent again without asking anybody (RFC 9110,
+    /// 9.2.2; RFC 9112, 9.3.1).
+    #[cold]
+    pub(crate) fn into_again(mut self) -> Option<Again> {
+        let open = &mut *self.0;
+        let again = open.again && !open.heard;
+        again.then(|| Again { head: open.sending.take_head(), to_head: open.to_head })
+    }
+
+    /// Begins a request that another connection did not take.
+    #[cold]
+    pub(crate) fn begin_again(&mut self, again: Again) {
+        let open = &mut *self.0;
+        open.to_head = again.to_head;
+        (open.again, open.heard) = (false, false);
+        open.sending.begin(RequestBody::empty(), |text, _| {
+            *text = again.head;
+            Coding::Length(0)
+        });
     }
 
     /// Sends the request and reads the answer's final head. Interim ones are passed on to `client`; `None`: it takes none.
@@ -136,6 +176,7 @@ impl Http1 {
             if ready!(open.input.poll_fill(&mut open.stream, cx)).map_err(|error| open.failed(error))? == 0 {
                 return Poll::Ready(Err(open.sending.take_failure().map_or(Http1Error::NoHead, Http1Error::Io)));
             }
+            open.heard = true;
         }
     }
 
