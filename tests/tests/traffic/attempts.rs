@@ -1,5 +1,7 @@
 //! What a request's later attempts have in common with its first.
 
+mod kept;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

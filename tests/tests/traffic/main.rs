@@ -15,7 +15,6 @@ mod fallback;
 mod headers;
 mod http2;
 mod interim;
-mod kept;
 mod limits;
 mod pools;
 mod refused;
