@@ -113,7 +113,11 @@ impl Scan {
                         reader.skip()?;
                     }
                 }
-                Key::Messages => self.messages = messages(reader)?,
+                Key::Messages => {
+                    self.messages = None;
+                    // Found before the rest is passed over: a conversation that outgrows what is read stays the same.
+                    messages(reader, &mut self.messages)?;
+                }
                 Key::System => self.system = system(reader)?,
                 Key::Role | Key::Text | Key::Other => reader.skip()?,
             }
@@ -136,30 +140,29 @@ fn system(reader: &mut Reader<'_>) -> Step<Option<u64>> {
     Ok(hash.any.then(|| hash.state.digest()))
 }
 
-/// Hashes messages up to the first of the user; `None` where there is none.
-fn messages(reader: &mut Reader<'_>) -> Step<Option<u64>> {
+/// Hashes messages up to the first of the user into `found`, where there is one.
+fn messages(reader: &mut Reader<'_>, found: &mut Option<u64>) -> Step<()> {
     let mut hash = Texts::default();
     match reader.peek()? {
         b'"' => {
             hash.text(reader)?;
-            return Ok(Some(hash.state.digest()));
+            *found = Some(hash.state.digest());
+            return Ok(());
         }
         b'[' => {}
         _ => {
-            reader.skip()?;
-            return Ok(None);
+            return reader.skip();
         }
     }
-    let mut found = None;
     let mut first = true;
     while reader.next_element(&mut first)? {
         if found.is_some() || reader.peek()? != b'{' {
             reader.skip()?;
         } else if hash.message(reader)? {
-            found = Some(hash.state.digest());
+            *found = Some(hash.state.digest());
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// A hash over texts.

@@ -62,12 +62,25 @@ fn a_second_model_is_an_error() {
 fn a_body_cut_short_gives_what_was_found() {
     let text = r#"{"x":[1,{"y":"\"z"}],"model":"gpt-4","messages":[{"role":"user","content":"hi"}],"n":1}"#;
     let known = text.find(r#","messages""#).unwrap();
-    let spoken = text.find(r#"],"n""#).unwrap() + 1;
+    let spoken = text.find(r#"],"n""#).unwrap();
     for end in 0..text.len() {
         let facts = scan(&text.as_bytes()[..end]).unwrap();
         assert_eq!(facts.model.is_some(), end >= known, "{}", &text[..end]);
         assert_eq!(facts.conversation.is_some(), end >= spoken, "{}", &text[..end]);
     }
+}
+
+#[test]
+fn a_conversation_that_outgrows_what_is_read_stays_the_same() {
+    let whole =
+        r#"{"system": "s", "messages": [{"role": "user", "content": "first"}, {"role": "assistant", "content": "a"}]}"#;
+    let hash = conversation(whole);
+    assert!(hash.is_some());
+    let first = whole.find(r#", {"role": "assistant""#).unwrap();
+    for cut in first..whole.len() {
+        assert_eq!(conversation(&whole[..cut]), hash, "{}", &whole[..cut]);
+    }
+    assert_eq!(conversation(&whole[..first - 1]), None, "the first message is not whole");
 }
 
 #[test]
