@@ -286,3 +286,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

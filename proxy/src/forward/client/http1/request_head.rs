@@ -166,7 +166,9 @@ impl Says {
             return Err(Malformed("Transfer-Encoding in a request of HTTP/1.0"));
         }
         self.coded = true;
-        self.chunked = members(value).last().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+        // A line that is no list of codings names none (RFC 9112, 6.1).
+        let last = members(value).last().filter(|_| value.as_bytes().is_ascii());
+        self.chunked = last.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
         Ok(())
     }
 
