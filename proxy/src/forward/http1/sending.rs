@@ -253,3 +253,6 @@ pub(crate) fn promised(headers: &HeaderMap) -> Vec<HeaderName> {
     let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
 }
+
+#[cfg(test)]
+mod tests;

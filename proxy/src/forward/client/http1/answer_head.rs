@@ -1,7 +1,5 @@
 //! An answer's head as it goes to the client, and how its body is framed (RFC 9112, 6).
 
-use std::io::Write as _;
-
 use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
 use http::response::Parts;
@@ -34,7 +32,8 @@ pub(super) fn write<B: Body>(out: &mut Vec<u8>, parts: &Parts, body: &B, asked: 
     let (mut says_length, mut says_date, mut says_connection) = (false, false, false);
     for (name, value) in &parts.headers {
         if *name == CONTENT_LENGTH {
-            if says_length || (length.is_none() && !bodiless) {
+            // Of a body that is sent, what is written here is its own.
+            if says_length || !bodiless {
                 continue;
             }
             says_length = true;
@@ -55,10 +54,7 @@ pub(super) fn write<B: Body>(out: &mut Vec<u8>, parts: &Parts, body: &B, asked: 
     let coding = match length {
         _ if bodiless => Coding::Length(0),
         Some(length) => {
-            if !says_length {
-                // Writing to a Vec does not fail.
-                let _ = write!(out, "content-length: {length}\r\n");
-            }
+            write_field(out, &CONTENT_LENGTH, itoa::Buffer::new().format(length).as_bytes());
             Coding::Length(length)
         }
         None if asked.http_10 => {

@@ -117,7 +117,8 @@ fn skip_empty_lines(bytes: &mut BytesMut) {
 }
 
 fn unfinished(bytes: &[u8], seen: &mut usize, limit: usize) -> Result<Option<RequestHead>, Reason> {
-    *seen = bytes.len();
+    // Half an empty line is looked at again: what it becomes stands before the head.
+    *seen = if bytes == b"\r" { 0 } else { bytes.len() };
     if bytes.len() >= limit { Err(Reason::HeadersTooLarge) } else { Ok(None) }
 }
 

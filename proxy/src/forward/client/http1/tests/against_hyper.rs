@@ -213,13 +213,15 @@ fn lengths(head: &[u8]) -> Option<(Option<Vec<u64>>, bool)> {
 /// Whether ours refuses what hyper takes, and may:
 /// - a length that no signed number holds: it could only be refused later on;
 /// - beside a coding, lengths that are none or differ, which hyper does not look at;
-/// - an LF alone for the end of a line in the fields after a body, which others do not take for one (RFC 9112, 2.2).
+/// - an LF alone for the end of a line in the fields after a body, which others do not take for one (RFC 9112, 2.2);
+/// - such fields that are none, before all of them are there.
 fn is_stricter(refused: &Refused<'_>) -> bool {
     if refused.in_trailers {
         let mut fields = [httparse::EMPTY_HEADER; 100];
         let section = match httparse::parse_headers(refused.rest, &mut fields) {
             Ok(httparse::Status::Complete((length, _))) => &refused.rest[..length],
-            _ => return false,
+            Ok(httparse::Status::Partial) => return false,
+            Err(_) => return !refused.rest.windows(4).any(|end| end == b"\r\n\r\n"),
         };
         return (0..section.len()).any(|at| section[at] == b'\n' && (at == 0 || section[at - 1] != b'\r'));
     }

@@ -1,7 +1,7 @@
 //! Requests of all framings: whole ones, broken ones, and such as two readers could take for different ones.
 
 /// Each is tried alone and with another one behind it.
-pub(super) const REQUESTS: [&str; 76] = [
+pub(super) const REQUESTS: [&str; 77] = [
     // Whole ones.
     "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
     "GET /x?y=1 HTTP/1.1\r\nHost: a\r\nX: \r\nY:\r\nZ:  two words \r\n\r\n",
@@ -64,6 +64,7 @@ pub(super) const REQUESTS: [&str; 76] = [
     "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx-sum: 7\n\n",
     "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\nGET /smuggled HTTP/1.1\r\n\r\n",
     "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nno name: x\r\n\r\n",
+    "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nno name\r\nx",
     // Codings.
     "POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     "POST / HTTP/1.1\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
