@@ -92,7 +92,7 @@ impl Script {
 /// One that is promised, one that is not, and one that may not be there.
 fn trailers() -> HeaderMap {
     let field = |name: &str| (name.parse().unwrap(), HeaderValue::from_static("7"));
-    ["x-sum", "x-other", "content-length"].map(|name| field(name)).into_iter().collect()
+    ["x-sum", "x-other", "content-length"].map(field).into_iter().collect()
 }
 
 #[derive(Debug)]

@@ -154,13 +154,11 @@ fn taken_by_hyper(text: &[u8]) -> Taking {
         let (taking, broken) = (&taking, &broken);
         async move {
             while let Some(frame) = body.frame().await {
-                match frame {
-                    Ok(frame) => taking.borrow_mut().add(frame),
-                    Err(_) => {
-                        *broken.borrow_mut() = true;
-                        std::future::pending::<()>().await;
-                    }
-                }
+                let Ok(frame) = frame else {
+                    *broken.borrow_mut() = true;
+                    return std::future::pending().await;
+                };
+                taking.borrow_mut().add(frame);
             }
             taking.borrow_mut().requests.last_mut().unwrap().whole = true;
             // A CONNECT that is agreed to would be the end of HTTP.

@@ -2,5 +2,6 @@
 
 mod against_hyper;
 mod answers;
+mod bodies;
 mod heads;
 mod requests;
