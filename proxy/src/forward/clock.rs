@@ -42,6 +42,11 @@ impl Clock {
         self.now.get()
     }
 
+    /// The time since an earlier one, as of the last tick.
+    pub(crate) fn since(&self, earlier: Millis) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(earlier))
+    }
+
     /// Moves the clock on and wakes what is due.
     pub(crate) fn tick(&self) {
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -2,11 +2,14 @@
 
 use std::io::Write;
 use std::net::{Shutdown, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sluicegate_tests::http2::Http2Origin;
 use sluicegate_tests::manifests::{rule, target, upstream};
-use sluicegate_tests::{Fault, Faulty, Gate};
+use sluicegate_tests::origin::ok;
+use sluicegate_tests::{Fault, Faulty, Gate, Origin, until};
 
 use crate::ejected::is;
 
@@ -96,4 +99,33 @@ fn ejects_who_stops_reading(deaf: u16, protocol: &str) {
     });
     assert!(is(&gate, "deaf", "Unhealthy", Some("Ejected")));
     assert_eq!(gate.get("/").text(), "steady");
+}
+
+#[test]
+fn a_target_that_got_what_another_had_left_of_the_time_is_not_to_blame() {
+    let hole = TcpListener::bind("127.0.0.1:0").unwrap();
+    let answers = Arc::new(AtomicBool::new(false));
+    let may_answer = Arc::clone(&answers);
+    let late = Origin::start(move |_| {
+        until("it may answer", || may_answer.load(Ordering::SeqCst).then_some(()));
+        ok("late")
+    });
+    let manifests = [
+        target("hole", hole.local_addr().unwrap().port(), ""),
+        target("late", late.port(), ""),
+        upstream(
+            "pool",
+            &["hole", "late, priority: 2"],
+            "healthChecks: {passive: {threshold: 1, interval: 600s, maxEjectedPercent: 100}}",
+        ),
+        rule("all", "upstream: pool\ntimeouts: {request: 2300ms, perTry: 2s}"),
+    ]
+    .concat();
+    let gate = Gate::start(&manifests);
+    assert_eq!(gate.get("/").reason().as_deref(), Some("upstream-timeout"));
+    late.until_requests(1);
+    assert!(is(&gate, "hole", "Unhealthy", Some("Ejected")));
+    assert!(is(&gate, "late", "Healthy", None), "it had a moment");
+    answers.store(true, Ordering::SeqCst);
+    assert_eq!(gate.get("/").text(), "late");
 }

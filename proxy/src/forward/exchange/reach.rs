@@ -6,6 +6,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use sluicegate_table::ObjectKey;
@@ -17,7 +18,7 @@ use super::{Refusal, Routed, fallback};
 use crate::answer::Reason;
 use crate::endpoint::InFlight;
 use crate::forward::client::ClientConnection;
-use crate::forward::clock::{Clock, Deadline};
+use crate::forward::clock::{Clock, Deadline, Millis, TICK};
 use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
 use crate::forward::last_good::Asked;
@@ -29,6 +30,9 @@ use crate::pick::{MemberIndex, Picked};
 use crate::receive::Reach;
 use crate::request::RequestView;
 use crate::worker::LocalSnapshot;
+
+/// Whoever lets so much time pass has held up the request.
+const LONG: Duration = Duration::from_secs(1);
 
 /// A picked member and a connection to it.
 #[derive(Debug)]
@@ -42,6 +46,8 @@ pub(super) struct Reached<'a> {
     /// The request wants a connection that speaks HTTP/1.1 to itself.
     pub(super) upgrade: bool,
     pub(super) in_flight: InFlight,
+    /// When it was its turn.
+    pub(super) began: Millis,
     pub(super) set_cookie: Option<HeaderValue>,
     /// `timeouts.request`, running since the first pick.
     pub(super) deadline: Option<Deadline>,
@@ -106,6 +112,7 @@ pub(super) async fn reach<'a>(
             checkout: Some(checkout),
             upgrade: wanted.upgrade,
             in_flight: InFlight::begin_as(&member.endpoint.load, picked.probe.take()),
+            began: wanted.client.worker.clock().now(),
             set_cookie: picked.set_cookie,
             deadline,
             tries: None,
@@ -148,13 +155,15 @@ impl<'a> Wanted<'_, 'a> {
                 self.connections(routed, way.picked.member, member)
             });
             let in_flight = InFlight::begin_as(&member.endpoint.load, way.picked.probe.take());
+            let clock = self.client.worker.clock();
+            let began = clock.now();
             let opened = if let Some(checkout) = connections.ready(self.upgrade) {
                 Ok(checkout)
             } else {
                 let opening = connections.open(self.client.worker.dialer(), routed.route.route.priority, self.upgrade);
                 let opening = pin!(for_one_try(self.client, routed, &connections, opening));
                 let queued = || connections.link().pending() > 0;
-                let opening = holding_no_place_in_line(self.client.worker.clock(), &in_flight, queued, opening);
+                let opening = holding_no_place_in_line(clock, &in_flight, queued, opening);
                 within(way.deadline.as_ref(), opening).await.unwrap_or(Err(ForwardError::RequestTimeout))
             };
             let error = match opened {
@@ -166,6 +175,7 @@ impl<'a> Wanted<'_, 'a> {
                         checkout: Some(checkout),
                         upgrade: self.upgrade,
                         in_flight,
+                        began,
                         set_cookie: way.picked.set_cookie,
                         deadline: way.deadline,
                         tries: Some(way.tries),
@@ -178,7 +188,8 @@ impl<'a> Wanted<'_, 'a> {
             } else {
                 tracing::debug!(target = %member.endpoint.key, %error, "no connection to a target");
             }
-            let outcome = Self::not_connected(&way, &in_flight, &error, &connections);
+            let had = clock.since(began);
+            let outcome = Self::not_connected(&way, &in_flight, &error, &connections, had);
             record.count_attempt(routed, outcome);
             drop(in_flight);
             if !error.was_never_sent() {
@@ -188,12 +199,13 @@ impl<'a> Wanted<'_, 'a> {
         }
     }
 
-    /// Has an attempt judged for which no connection came about.
+    /// Has an attempt judged for which no connection came about, and which had so much time.
     fn not_connected(
         way: &Way<'a>,
         in_flight: &InFlight,
         error: &ForwardError,
         connections: &Connections,
+        had: Duration,
     ) -> AttemptOutcome {
         let judge = |outcome| {
             if way.routed.pool.balancer.judges_attempt(in_flight) {
@@ -208,7 +220,7 @@ impl<'a> Wanted<'_, 'a> {
             }
             ForwardError::RequestTimeout => {
                 // Who waits in our own queue does not wait for the target.
-                if connections.link().pending() == 0 {
+                if connections.link().pending() == 0 && had >= enough(way.routed.route.route.timeouts.request) {
                     judge(Outcome::TimedOut);
                 }
                 AttemptOutcome::TimedOut
@@ -233,6 +245,13 @@ impl<'a> Wanted<'_, 'a> {
             None => Err(cause),
         }
     }
+}
+
+/// How long a target must have held an attempt up for this time limit to be its failure: half of it, or a second where that
+/// is less. What came before, be it the client or another target, may have left it too little.
+pub(super) fn enough(limit: Option<Duration>) -> Duration {
+    // What began within two ticks may count as so long ago.
+    (limit.unwrap_or_default() / 2).clamp(2 * TICK, LONG)
 }
 
 /// A connection that is opened for an attempt takes no longer than the attempt may.
@@ -280,8 +299,6 @@ async fn holding_no_place_in_line<F: Future>(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-
-    use std::time::Duration;
 
     use sluicegate_table::Timeouts;
     use tokio::time::sleep;

@@ -12,9 +12,9 @@ use sluicegate_table::Timeouts;
 
 use super::Routed;
 use super::answer_body::Carrier;
-use super::reach::{Reached, for_one_try};
+use super::reach::{Reached, enough, for_one_try};
 use crate::forward::client::ClientConnection;
-use crate::forward::clock::{Clock, Deadline, TICK};
+use crate::forward::clock::{Clock, Deadline};
 use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
 use crate::forward::grpc_status;
@@ -26,10 +26,6 @@ use crate::observe::metrics::AttemptOutcome;
 
 /// How often a request that was never sent is given to a fresh connection.
 const UNSENT: u32 = 3;
-
-/// A target that has taken nothing for so long, though the client has given it more, has stopped reading; half of the time
-/// limit that it was held to, where that is less.
-const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// An answer's head, and what carries its body.
 pub(super) type Answered = (response::Parts, Carrier);
@@ -86,13 +82,22 @@ pub(super) async fn attempt(
             tracing::debug!(target = %reached.target(), status = %answered.0.status, "a target answered");
             Ok(answered)
         }
-        Err(failed) => Err(failed_for(failed, reached, watch.as_deref(), sent.is_some())),
+        Err(failed) => {
+            let had = client.worker.clock().since(reached.began);
+            Err(failed_for(failed, reached, watch.as_deref(), had, sent.is_some()))
+        }
     }
 }
 
-/// Finds out whose failure it is.
+/// Finds out whose failure it is, of an attempt that had so much time.
 #[cold]
-fn failed_for(mut failed: Failed, reached: &Reached<'_>, watch: Option<&BodyWatch>, compares: bool) -> Failed {
+fn failed_for(
+    mut failed: Failed,
+    reached: &Reached<'_>,
+    watch: Option<&BodyWatch>,
+    had: Duration,
+    compares: bool,
+) -> Failed {
     if let Some(cause) = watch.and_then(BodyWatch::take_failure) {
         failed.cause = cause;
         failed.clients = true;
@@ -104,7 +109,7 @@ fn failed_for(mut failed: Failed, reached: &Reached<'_>, watch: Option<&BodyWatc
     let outcome = match failed.outcome() {
         Some(AttemptOutcome::NotConnected | AttemptOutcome::Refused) => Outcome::NotConnected,
         Some(AttemptOutcome::Reset) => Outcome::Reset,
-        Some(AttemptOutcome::TimedOut) if held_up(reached, &failed.cause, watch) => Outcome::TimedOut,
+        Some(AttemptOutcome::TimedOut) if held_up(reached, &failed.cause, watch, had) => Outcome::TimedOut,
         _ => return failed,
     };
     if compares {
@@ -116,15 +121,13 @@ fn failed_for(mut failed: Failed, reached: &Reached<'_>, watch: Option<&BodyWatc
     failed
 }
 
-/// Whether it is the target that let a time limit pass: it has all of the request, or has stopped reading. While it has all
-/// that has come and the client still sends, it may well wait for the client.
-fn held_up(reached: &Reached<'_>, cause: &ForwardError, watch: Option<&BodyWatch>) -> bool {
-    let Some(watch) = watch.filter(|watch| !watch.ended()) else { return true };
-    let Timeouts { request, per_try, .. } = &reached.routed.route.route.timeouts;
+/// Whether it is the target that let a time limit pass: it has had all of the request for long enough, or has stopped reading
+/// for as long. While it has all that has come and the client still sends, it may well wait for the client.
+fn held_up(reached: &Reached<'_>, cause: &ForwardError, watch: Option<&BodyWatch>, had: Duration) -> bool {
+    let Timeouts { request, per_try, .. } = reached.routed.route.route.timeouts;
     let limit = if matches!(cause, ForwardError::TryTimeout) { per_try } else { request };
-    // What was given within two ticks may count as given that long ago.
-    let long = (limit.unwrap_or_default() / 2).clamp(2 * TICK, STANDSTILL);
-    watch.given_for().is_some_and(|given| given >= long)
+    let held_for = watch.map_or(Some(had), BodyWatch::given_for);
+    held_for.is_some_and(|held_for| held_for >= enough(limit))
 }
 
 /// Sends over the connection that was checked out. One of HTTP/2 may close before it takes the request; then it goes over a

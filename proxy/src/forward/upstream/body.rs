@@ -47,7 +47,6 @@ pub(crate) struct BodyWatch {
     stalled: RefCell<Option<Deadline>>,
     failure: Cell<Option<ForwardError>>,
     received: Cell<u64>,
-    ended: Cell<bool>,
     /// Since when all that the client has given is with the target; `None`: the target waits for the client.
     given: Cell<Option<Millis>>,
 }
@@ -68,7 +67,6 @@ impl BodyWatch {
             stalled: RefCell::new(None),
             failure: Cell::new(None),
             received: Cell::new(0),
-            ended: Cell::new(false),
             given: Cell::new(Some(clock.now())),
         })
     }
@@ -81,11 +79,6 @@ impl BodyWatch {
     /// Bytes received so far.
     pub(crate) fn received(&self) -> u64 {
         self.received.get()
-    }
-
-    /// Whether all of it was received, so that what is waited for is not the client.
-    pub(crate) fn ended(&self) -> bool {
-        self.ended.get()
     }
 
     /// For how long the target has had, unanswered, all that the client has given so far; `None`: it waits for the client.
@@ -112,9 +105,6 @@ impl BodyWatch {
             Poll::Ready(next) => {
                 self.stalled.take();
                 self.wait_for_client(false);
-                if next.is_none() || body.is_end_stream() {
-                    self.ended.set(true);
-                }
                 Poll::Ready(next.map(|frame| self.count(frame)))
             }
         }

@@ -41,6 +41,7 @@ fn reached(fixture: &Fixture) -> Reached<'_> {
         checkout: None,
         upgrade: false,
         in_flight: InFlight::begin(&reach.endpoint.load),
+        began: fixture.clock().now(),
         set_cookie: None,
         deadline: routed.route.route.timeouts.request.map(|limit| fixture.deadline(limit)),
         tries: None,
@@ -70,7 +71,7 @@ async fn an_upload_longer_than_the_breakers_timeout_is_judged_by_what_comes_afte
     let watch = BodyWatch::new(fixture.clock(), 0, ms(60_000));
     let limits = Limits::begin(fixture.clock(), &reached, Some(&watch));
     fixture.timed(limits.hold(sleep(ms(500)))).await.0.unwrap();
-    assert!(is_open(&fixture) && !watch.ended());
+    assert!(is_open(&fixture));
 }
 
 /// A limit that passes in the middle of an upload is the failure of whoever was waited for.
@@ -106,7 +107,7 @@ async fn a_target_that_stops_reading_is_judged_and_one_that_waits_for_the_client
             let limits = Limits::begin(fixture.clock(), &reached, Some(&watch));
             let ended = fixture.timed(limits.hold(answering)).await.0.unwrap_err();
             assert_eq!(ended.to_string(), cause.to_string());
-            failed_for(ended.into(), &reached, Some(&watch), false);
+            failed_for(ended.into(), &reached, Some(&watch), fixture.clock().since(reached.began), false);
             assert_eq!(is_open(&fixture), judged, "{cause}: {limit} ms, takes {takes:?}, gives {gives:?}");
         }
     }
@@ -121,9 +122,22 @@ async fn what_a_client_lets_pass_is_no_latency_of_its_target() {
         let watch = BodyWatch::new(fixture.clock(), 0, ms(60_000));
         watch.wait_for_client(waits);
         fixture.timed(sleep(ms(500))).await;
-        failed_for(ForwardError::TryTimeout.into(), &reached, Some(&watch), true);
+        failed_for(ForwardError::TryTimeout.into(), &reached, Some(&watch), ms(500), true);
         let latency = format!("{:?}", fixture.reach(MEMBER).endpoint.load.latency);
         assert_eq!(latency != format!("{:?}", PeakEwma::default()), counts, "{latency}");
+    }
+}
+
+/// The limit of the whole request is the failure of a target that had enough of it, not of one that got the rest.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_got_what_others_had_left_of_the_time_is_not_judged_by_it() {
+    for (request, left, judged) in [(2000, 2000, true), (2000, 300, false), (2000, 1100, true), (20_000, 1200, true)] {
+        let fixture = fixture(Some(request), None, Some(60_000));
+        let reached = Reached { deadline: Some(fixture.deadline(ms(left))), ..reached(&fixture) };
+        let (ended, _) = sent(&fixture, &reached, None).await;
+        let had = fixture.clock().since(reached.began);
+        failed_for(ended.unwrap_err().into(), &reached, None, had, false);
+        assert_eq!(is_open(&fixture), judged, "{left} of {request} ms");
     }
 }
 
@@ -136,7 +150,7 @@ async fn each_attempt_begins_with_the_targets_turn() {
     watch.wait_for_client(true);
     let limits = Limits::begin(fixture.clock(), &reached, Some(&watch));
     let ended = fixture.timed(limits.hold(pending::<()>())).await.0.unwrap_err();
-    failed_for(ended.into(), &reached, Some(&watch), false);
+    failed_for(ended.into(), &reached, Some(&watch), fixture.clock().since(reached.began), false);
     assert!(is_open(&fixture));
 }
 
