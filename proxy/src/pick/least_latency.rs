@@ -67,9 +67,12 @@ fn score(candidate: &Candidate, now: Tick) -> f64 {
 }
 
 /// A peak-sensitive moving average of a time, in one atomic: the bits of an `f32` of seconds, always above 0, and the
-/// [`Tick`] at which it was written. 0: nothing was measured yet.
+/// [`Tick`] at which it was written. 0: nothing was measured yet. With [`EXPECTED`] it stands in for a measurement.
 #[derive(Debug, Default)]
 pub(crate) struct PeakEwma(AtomicU64);
+
+/// The sign of the `f32`, which none above 0 has.
+const EXPECTED: u64 = 1 << 63;
 
 impl PeakEwma {
     /// Takes in one measured time.
@@ -92,7 +95,7 @@ impl PeakEwma {
     /// fades and is tried again.
     fn expect_answer(&self, was_picked: bool, now: Tick) {
         if was_picked && self.0.load(Ordering::Relaxed) == 0 {
-            let first = pack(UNMEASURED.as_secs_f32(), now);
+            let first = pack(UNMEASURED.as_secs_f32(), now) | EXPECTED;
             // Where it fails, another worker has been here first.
             let _ = self.0.compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed);
         }
@@ -115,7 +118,9 @@ impl PeakEwma {
         let mut packed = self.0.load(Ordering::Relaxed);
         loop {
             let (average, written) = unpack(packed);
-            let value = next((packed != 0).then_some(average), fading(written, now));
+            // The first measurement takes the place of what was expected: that was no peak.
+            let measured = packed != 0 && packed & EXPECTED == 0;
+            let value = next(measured.then_some(average), fading(written, now));
             // Workers read the clock one after the other and write in any order: time must not go back.
             let written = if packed != 0 && written.until(now).is_none() { written } else { now };
             match self.0.compare_exchange_weak(packed, pack(value, written), Ordering::Relaxed, Ordering::Relaxed) {
@@ -157,7 +162,7 @@ fn pack(seconds: f32, written: Tick) -> u64 {
 }
 
 fn unpack(packed: u64) -> (f32, Tick) {
-    (f32::from_bits((packed >> 32) as u32), Tick(packed as u32))
+    (f32::from_bits(((packed & !EXPECTED) >> 32) as u32), Tick(packed as u32))
 }
 
 #[cfg(test)]

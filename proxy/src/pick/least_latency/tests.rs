@@ -59,6 +59,26 @@ fn each_is_tried_once_and_then_the_fast_one_is_used() {
 }
 
 #[test]
+fn the_first_answer_takes_the_place_of_what_was_expected() {
+    let mut scene = Scene::new(&[1; 2], &[200, 5]);
+    // A start under load: both are picked before either answers, and a third request compares them.
+    let in_flight: Vec<_> = (0..3)
+        .map(|_| {
+            let picked = scene.client.pick(&scene.balancer);
+            InFlight::begin(scene.fixture.load(picked))
+        })
+        .collect();
+    for member in 0..2 {
+        scene.client.after(MILLISECOND);
+        scene.fixture.load(member).latency.observe(scene.times[member], scene.client.received);
+        let seconds = scene.fixture.load(member).latency.seconds(Tick::at(scene.client.received)).unwrap();
+        assert!((seconds - scene.times[member].as_secs_f32()).abs() < 1e-3, "{member}: {seconds}");
+    }
+    drop(in_flight);
+    assert_eq!(scene.requests(100), [0, 100]);
+}
+
+#[test]
 fn only_its_pools_want_times() {
     assert!(Scene::new(&[100], &[1]).balancer.compares_latency());
     assert!(!Fixture::new(Algorithm::LeastConnections, &[100]).balancer().compares_latency());
