@@ -16,6 +16,7 @@ mod headers;
 mod http2;
 mod interim;
 mod limits;
+mod pipelining;
 mod pools;
 mod refused;
 mod reload;
