@@ -58,12 +58,12 @@ fn goes_and_comes_back(gate: &Gate, case: &Case, faulty: &Faulty) {
     assert_eq!((&health["state"], &health["reason"]), (&"Unhealthy".into(), &"Ejected".into()), "{name}: {health}");
     let reached = faulty.requests() - before;
     let expected = match case.fault {
-        Fault::Refused => 0,
-        // The first went over a connection that was kept, and was asked once more.
-        Fault::ResetBeforeHead => 4,
-        _ => 3,
+        Fault::Refused => 0..=0,
+        // One may have gone over a connection that its worker had kept, and was asked once more.
+        Fault::ResetBeforeHead => 3..=4,
+        _ => 3..=3,
     };
-    assert_eq!(reached, expected, "{name}");
+    assert!(expected.contains(&reached), "{name}: {reached} are not {expected:?}");
     assert!(metric() < 0.5, "{name}");
     let asked = Instant::now();
     for _ in 0..5 {
