@@ -4,8 +4,9 @@
 //! slower answer replaces it at once (peak), so that trouble is seen with the first request and forgiven slowly. It also
 //! fades while nothing is measured, so that a target that was slow is tried again.
 //!
-//! A target that was never picked goes first, once; from then on it counts as one of [`UNMEASURED`] until an answer
-//! arrives. So a new target is tried at once, and one that never answers attracts nothing.
+//! A target that was never picked here goes first, once; from then on it counts as one of [`UNMEASURED`] until an answer
+//! arrives. So a new target is tried at once, and one that never answers attracts nothing. Picks of Upstreams with another
+//! algorithm do not count: nobody measures what follows them.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,12 +44,13 @@ impl LeastLatency {
 impl Algorithm for LeastLatency {
     fn choose(&self, among: &Candidates<'_>, run: Run) -> Option<Choice> {
         let now = Tick::at(among.now);
-        least::choose(among, run, &self.turns, |candidate| {
-            if run == Run::Real {
-                candidate.load.latency.expect_answer(candidate.load.was_picked(), now);
-            }
-            score(candidate, now)
-        })
+        let choice = least::choose(among, run, &self.turns, |candidate| score(candidate, now))?;
+        if run == Run::Real
+            && let Some(picked) = among.all.get(choice.position)
+        {
+            picked.load.latency.expect_answer(now);
+        }
+        Some(choice)
     }
 
     fn score(&self, candidate: &Candidate, now: Instant) -> Option<f64> {
@@ -58,11 +60,7 @@ impl Algorithm for LeastLatency {
 
 fn score(candidate: &Candidate, now: Tick) -> f64 {
     let load: &Load = &candidate.load;
-    let seconds = match load.latency.seconds(now) {
-        Some(seconds) => seconds,
-        None if load.was_picked() => UNMEASURED.as_secs_f32(),
-        None => 0.0,
-    };
+    let seconds = load.latency.seconds(now).unwrap_or_default();
     f64::from(seconds) * (f64::from(load.in_flight()) + 1.0) / f64::from(candidate.weight)
 }
 
@@ -91,17 +89,17 @@ impl PeakEwma {
         });
     }
 
-    /// Starts with [`UNMEASURED`] where nothing is known of a target that was picked, so that even one that never answers
-    /// fades and is tried again.
-    fn expect_answer(&self, was_picked: bool, now: Tick) {
-        if was_picked && self.0.load(Ordering::Relaxed) == 0 {
+    /// Starts with [`UNMEASURED`] for a target that is picked for the first time: even one that never answers fades and is
+    /// tried again.
+    fn expect_answer(&self, now: Tick) {
+        if self.0.load(Ordering::Relaxed) == 0 {
             let first = pack(UNMEASURED.as_secs_f32(), now) | EXPECTED;
             // Where it fails, another worker has been here first.
             let _ = self.0.compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
-    /// The average, faded by the time since it was written, in seconds; `None`: nothing was measured yet.
+    /// The average, faded by the time since it was written, in seconds; `None`: it was never picked.
     fn seconds(&self, now: Tick) -> Option<f32> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,

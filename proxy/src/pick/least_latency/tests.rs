@@ -59,6 +59,16 @@ fn each_is_tried_once_and_then_the_fast_one_is_used() {
 }
 
 #[test]
+fn one_that_another_upstream_has_used_is_tried_at_once() {
+    let mut scene = Scene::new(&[1; 2], &[100, 5]);
+    (0..2).for_each(|member| drop(InFlight::begin(scene.fixture.load(member))));
+    let mut first = [scene.request(), scene.request()];
+    first.sort_unstable();
+    assert_eq!(first, [0, 1]);
+    assert_eq!(scene.requests(100), [0, 100]);
+}
+
+#[test]
 fn the_first_answer_takes_the_place_of_what_was_expected() {
     let mut scene = Scene::new(&[1; 2], &[200, 5]);
     // A start under load: both are picked before either answers, and a third request compares them.
