@@ -311,8 +311,12 @@ fn a_length_that_disagrees_with_the_data_is_never_forwarded_whole() {
 
 #[test]
 fn a_target_that_speaks_no_http2_is_told_from_one_that_closes() {
-    let http1 =
-        Origin::raw(|wire, _| wire.send("HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\n\r\n"));
+    let http1 = Origin::raw(|wire, _| {
+        // Closed while it is still being written to, it would be reset.
+        wire.exactly("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len())?;
+        wire.send("HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\n\r\n")?;
+        wire.rest().map(drop)
+    });
     let answer = Gate::start(&to_h2c(http1.port())).get("/");
     assert_eq!((answer.status(), answer.reason().as_deref()), (502, Some("upstream-protocol-error")));
     let closing = Origin::raw(|_, _| Ok(()));
