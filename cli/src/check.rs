@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use sluicegate_controller::source::folder::{Reader, Style};
-use sluicegate_proxy::config::{Config, ConfigError};
+use sluicegate_controller::problem::Severity;
+use sluicegate_controller::source::folder::{Finding, Place, Position, Reader, Style};
+use sluicegate_proxy::config::{Config, ConfigError, ConfigProblem};
 use sluicegate_table::Table;
 
 use crate::arguments::{Check, Output};
@@ -58,7 +59,14 @@ fn errors(loaded: &Loaded, configuration: &[ConfigError]) -> usize {
 fn print_text(loaded: &Loaded, configuration: &[ConfigError], out: &mut impl Write) -> anyhow::Result<()> {
     let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
     for error in configuration {
-        writeln!(out, "{error}\n")?;
+        match error {
+            ConfigError::Unreadable { .. } => writeln!(out, "{error}\n")?,
+            ConfigError::Invalid(problems) => {
+                for problem in problems {
+                    writeln!(out, "{}\n", rendered(problem, style))?;
+                }
+            }
+        }
     }
     for finding in &loaded.findings {
         writeln!(out, "{}", finding.render(style).trim_end())?;
@@ -68,6 +76,24 @@ fn print_text(loaded: &Loaded, configuration: &[ConfigError], out: &mut impl Wri
     let errors = count(errors(loaded, configuration), "error");
     writeln!(out, "{objects}: {errors}, {}", count(loaded.counts().1, "warning"))?;
     Ok(())
+}
+
+/// A problem of a configuration as those of manifests are drawn.
+fn rendered(problem: &ConfigProblem, style: Style) -> String {
+    let Ok(text) = std::fs::read_to_string(&problem.file) else { return problem.to_string() };
+    let counted = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let position = Position { line: counted(problem.line), column: counted(problem.column) };
+    let field = Some(problem.field.as_str()).filter(|field| !field.is_empty());
+    let finding = Finding {
+        place: Some(Place::at(&problem.file.display().to_string(), &text, position)),
+        severity: Severity::Error,
+        object: field.map(ToOwned::to_owned),
+        field: None,
+        reason: "Invalid".to_owned(),
+        message: problem.message.clone(),
+        hint: None,
+    };
+    finding.render(style).trim_end().to_owned()
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -127,6 +127,17 @@ pub struct Position {
 }
 
 impl Place {
+    /// The key or value that begins at a position, in a file of which everything may be shown.
+    pub fn at(name: &str, text: &str, at: Position) -> Self {
+        let lines = text.split_inclusive('\n').take(at.line.saturating_sub(1));
+        let line: usize = lines.map(str::len).sum();
+        let rest = text.get(line..).unwrap_or_default();
+        let column = rest.char_indices().nth(at.column.saturating_sub(1)).map_or(rest.len(), |(column, _)| column);
+        let start = line + column;
+        let span = start..start + word(text.get(start..).unwrap_or_default());
+        Self { file: Arc::new(SourceFile::new(name, text, &[])), span }
+    }
+
     /// Where it begins.
     pub fn start(&self) -> Position {
         self.position(self.span.start)
@@ -145,9 +156,53 @@ impl Place {
     }
 }
 
+/// How many bytes the YAML key or value has that stands in front.
+fn word(text: &str) -> usize {
+    let line = text.lines().next().unwrap_or_default();
+    if let Some(quote @ ('"' | '\'')) = line.chars().next() {
+        return line.get(1..).and_then(|rest| rest.find(quote)).map_or(line.len(), |end| end + 2);
+    }
+    let ends = [": ", " #", ",", "]", "}"].map(|end| line.find(end));
+    let end = ends.into_iter().flatten().min().unwrap_or(line.len());
+    line.get(..end).unwrap_or_default().trim_end().trim_end_matches(':').len()
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Position { line, column } = self.start();
         write!(f, "{}:{line}:{column}", self.file.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_by_its_position_has_the_key_or_value_there() {
+        let text = "listeners:\n- {address: \"::1, x\", b: é}\nworkers: -1 # few\n\nadmin: {a: [x, y]}\n";
+        let shown = |line, column| {
+            let place = Place::at("file", text, Position { line, column });
+            assert_eq!(place.start(), Position { line, column });
+            text.get(place.span).map(ToOwned::to_owned)
+        };
+        for (line, column, wanted) in [
+            (1, 1, "listeners"),
+            (2, 4, "address"),
+            (2, 13, "\"::1, x\""),
+            (2, 26, "é"),
+            (3, 1, "workers"),
+            (3, 10, "-1"),
+            (5, 16, "y"),
+            (5, 1, "admin"),
+        ] {
+            assert_eq!(shown(line, column).as_deref(), Some(wanted), "{line}:{column}");
+        }
+        for outside in
+            [Position { line: 4, column: 9 }, Position { line: 99, column: 1 }, Position { line: 0, column: 0 }]
+        {
+            let place = Place::at("file", text, outside);
+            assert!(place.file.text().get(place.span.clone()).is_some(), "{outside:?}");
+        }
     }
 }
