@@ -231,10 +231,9 @@ fn the_clients_address_and_the_conversation_keep_together() {
 
     let (_origins, gate) = three(&["a", "b", "c"], "affinity: {conversation: {}}");
     let ask = |topic: usize, turns: usize| {
-        let mut messages = format!(r#"{{"role":"system","content":"s"}},{{"role":"user","content":"topic {topic}"}}"#);
-        for turn in 0..turns {
-            messages.push_str(&format!(r#",{{"role":"assistant","content":"turn {turn}"}}"#));
-        }
+        let first = format!(r#"{{"role":"system","content":"s"}},{{"role":"user","content":"topic {topic}"}}"#);
+        let later = (0..turns).map(|turn| format!(r#"{{"role":"assistant","content":"turn {turn}"}}"#));
+        let messages = std::iter::once(first).chain(later).collect::<Vec<_>>().join(",");
         let answer = gate.ask(sluicegate_tests::client::post(
             "/v1/chat/completions",
             &format!(r#"{{"model":"m","messages":[{messages}]}}"#),

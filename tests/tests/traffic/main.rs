@@ -1,6 +1,5 @@
 //! The program between scripted clients and scripted targets, byte by byte.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-#![allow(clippy::format_collect, clippy::format_push_string, clippy::similar_names)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::similar_names, clippy::unwrap_used)]
 
 mod addresses;
 mod attempts;
