@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
@@ -85,7 +87,7 @@ impl Script {
             End::Trailers => polls.push_back(Poll::Ready(Ok(Frame::trailers(trailers())))),
             End::Fails => polls.push_back(Poll::Ready(Err(Failed))),
         }
-        Scripted { polls, says: self.end != End::Asked }
+        Scripted { polls, says: self.end != End::Asked, waited_for: Rc::default() }
     }
 }
 
@@ -101,6 +103,8 @@ struct Failed;
 struct Scripted {
     polls: VecDeque<Poll<Result<Frame<Bytes>, Failed>>>,
     says: bool,
+    /// It had nothing when it was asked in this turn.
+    waited_for: Rc<Cell<bool>>,
 }
 
 impl Body for Scripted {
@@ -108,8 +112,10 @@ impl Body for Scripted {
     type Error = Failed;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failed>>> {
+        assert!(!self.waited_for.get(), "it is asked again although nobody was woken");
         let Some(next) = self.polls.pop_front() else { return Poll::Ready(None) };
         if next.is_pending() {
+            self.waited_for.set(true);
             cx.waker().wake_by_ref();
         }
         next.map(Some)
@@ -123,19 +129,22 @@ impl Body for Scripted {
 struct Stream {
     takes: Takes,
     times: usize,
+    /// It took nothing when it was asked in this turn.
+    waited_for: bool,
     flushed: bool,
     arrived: Vec<u8>,
 }
 
 impl Stream {
     fn new(takes: Takes) -> Self {
-        Self { takes, times: 0, flushed: true, arrived: Vec::new() }
+        Self { takes, times: 0, waited_for: false, flushed: true, arrived: Vec::new() }
     }
 
     fn waits(&mut self, cx: &Context<'_>) -> bool {
         self.times += 1;
         let waits = self.takes.waits.is_some_and(|every| self.times.is_multiple_of(every));
         if waits {
+            self.waited_for = true;
             cx.waker().wake_by_ref();
         }
         waits
@@ -198,7 +207,9 @@ impl Wake for Woken {
 
 /// Sends the message, polling only after who is waited for has said so.
 fn sent(sending: &mut Sending<Scripted>, script: &Script, stream: &mut Stream) -> Result<(), Unfinished> {
-    sending.begin(script.body(), |text, _| {
+    let body = script.body();
+    let waited_for = Rc::clone(&body.waited_for);
+    sending.begin(body, |text, _| {
         text.resize(script.head, b'h');
         script.coding.clone()
     });
@@ -207,10 +218,13 @@ fn sent(sending: &mut Sending<Scripted>, script: &Script, stream: &mut Stream) -
     loop {
         assert!(!sending.is_through() && !sending.was_written());
         assert!(woken.0.swap(false, Ordering::Relaxed), "nobody would wake it again");
+        waited_for.set(false);
+        stream.waited_for = false;
         if let Poll::Ready(result) = sending.poll(stream, &mut Context::from_waker(&waker)) {
             assert!(sending.is_through());
             return result;
         }
+        assert!(stream.flushed || stream.waited_for, "what is there goes out while the body is waited for");
     }
 }
 
