@@ -8,11 +8,23 @@ use sluicegate_tests::{Fault, Faulty, Setup};
 
 #[test]
 fn retries_do_not_multiply_an_outage() {
+    outage("GET", "");
+}
+
+#[test]
+fn nor_do_those_of_requests_whose_bodies_are_read_ahead() {
+    outage("POST", "affinity: {conversation: {}}");
+}
+
+fn outage(method: &'static str, affinity: &str) {
     let targets = ["one", "two", "three"].map(Faulty::start);
     let manifests = [
         targets.iter().zip(["one", "two", "three"]).map(|(faulty, name)| target(name, faulty.port(), "")).collect(),
-        upstream("pool", &["one", "two", "three"], ""),
-        rule("all", "upstream: pool\nretry: {attempts: 3, backoff: {type: Linear, interval: 20ms}, budgetPercent: 20}"),
+        upstream("pool", &["one", "two", "three"], affinity),
+        rule(
+            "all",
+            "upstream: pool\nretry: {attempts: 3, backoff: {type: Linear, interval: 20ms}, budgetPercent: 20, exclude: {methods: []}}",
+        ),
     ]
     .concat();
     let gate = Setup::new(&manifests).configuration("accessLog: {sample: 0}").start();
@@ -20,8 +32,8 @@ fn retries_do_not_multiply_an_outage() {
         faulty.fail(Fault::Status(503, ""));
     }
     // Enough at a time that the budget's floor of three is little beside it.
-    let plan =
-        Plan { clients: 64, pause: Duration::from_millis(32), keep_alive: true, ..Plan::of(&[gate.listen], "test") };
+    let plan = Plan::of(&[gate.listen], "test");
+    let plan = Plan { clients: 64, pause: Duration::from_millis(32), method, keep_alive: true, ..plan };
     let load = Load::start(&plan);
     load.more(4_000);
     let asked = load.end();

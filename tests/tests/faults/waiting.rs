@@ -129,3 +129,23 @@ fn a_target_that_got_what_another_had_left_of_the_time_is_not_to_blame() {
     answers.store(true, Ordering::SeqCst);
     assert_eq!(gate.get("/").text(), "late");
 }
+
+#[test]
+fn a_target_that_has_answered_early_and_waits_for_its_client_has_not_failed() {
+    let origin = Origin::raw(|wire, _| {
+        wire.head()?;
+        wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n")?;
+        wire.rest().map(drop)
+    });
+    let manifests = [
+        target("one", origin.port(), ""),
+        upstream("pool", &["one"], "healthChecks: {passive: {threshold: 1, maxEjectedPercent: 100}}"),
+        rule("all", "upstream: pool\ntimeouts: {idle: 300ms}"),
+    ];
+    let gate = Gate::start(&manifests.concat());
+    let mut client = gate.client();
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n");
+    let answer = String::from_utf8(client.rest()).unwrap();
+    assert!(answer.ends_with("\r\n\r\n2\r\nhi\r\n"), "it is cut, not ended: {answer}");
+    assert!(is(&gate, "one", "Healthy", None));
+}

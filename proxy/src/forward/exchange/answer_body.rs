@@ -159,7 +159,8 @@ impl AnswerBody {
 }
 
 impl AnswerBody {
-    /// Lets go of an answer that broke off, and has it judged unless the client's own body did or this side cut it.
+    /// Lets go of an answer that broke off, and has it judged unless the client's own body did, this side cut it, or it stood
+    /// still because the target waits for the client.
     #[cold]
     fn break_off(&mut self, error: BrokenOff) {
         self.record.broke_off(match error {
@@ -168,7 +169,10 @@ impl AnswerBody {
         });
         if let Source::Streamed(streamed) = &self.source {
             let watch = streamed.rare.as_ref().and_then(|rare| rare.watch.as_ref());
-            if !streamed.carrier.was_cut() && watch.is_none_or(|watch| watch.take_failure().is_none()) {
+            let clients = watch.is_some_and(|watch| {
+                watch.take_failure().is_some() || matches!(error, BrokenOff::Idle) && watch.given_for().is_none()
+            });
+            if !streamed.carrier.was_cut() && !clients {
                 self.judge(Outcome::Reset);
             }
         }

@@ -82,6 +82,9 @@ impl Record {
             log.entry.route = Some(matched.key.to_string());
             log.entry.upstream = matched.pool.as_ref().map(|pool| pool.key.to_string());
         }
+        if self.route.as_ref().is_some_and(|(old, same)| Rc::ptr_eq(old, snapshot) && *same == route) {
+            return;
+        }
         // What is read ahead of a body may make it another route's.
         self.leave();
         self.route = Some((Rc::clone(snapshot), route));

@@ -209,7 +209,7 @@ struct Unheard<'r, 'a> {
 }
 
 impl Unheard<'_, '_> {
-    /// Sends it over a new connection to the same target. `None`: it may not be sent again.
+    /// Sends it over a new connection to the same target, where it may be sent again.
     async fn once_more(self, again: Option<Again>, error: Http1Error) -> Result<(Http1, response::Parts), Failed> {
         let Self { client, reached, watch, interim_to } = self;
         let Some(again) = again else { return Err(ForwardError::Http1(error).into()) };
@@ -223,7 +223,9 @@ impl Unheard<'_, '_> {
                 let head = limits.hold(poll_fn(|cx| connection.poll_head(cx, interim_to))).await?;
                 Ok((connection, head.map_err(ForwardError::Http1)?))
             }
-            _ => Err(ForwardError::Http1(error).into()),
+            Some(Ok(Checkout::Http2(_))) => Err(ForwardError::Http1(error).into()),
+            Some(Err(cause)) => Err(cause.into()),
+            None => Err(ForwardError::RequestTimeout.into()),
         }
     }
 }
