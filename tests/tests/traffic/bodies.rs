@@ -211,6 +211,26 @@ fn a_large_upload_streams_through_within_bounded_memory() {
 }
 
 #[test]
+fn a_connection_that_uploaded_much_holds_little_while_it_is_idle() {
+    const UPLOADS: u64 = 100;
+    let origin = Origin::text("done");
+    let gate = Gate::start(&all_to(origin.port(), ""));
+    let upload = post("/", &"x".repeat(2 * MEBIBYTE));
+    let mut clients = Vec::new();
+    let mut upload = || {
+        let mut client = gate.client();
+        assert_eq!(client.ask(&upload).text(), "done");
+        origin.forget();
+        clients.push(client);
+    };
+    upload();
+    let before = gate.own_memory();
+    (0..UPLOADS).for_each(|_| upload());
+    let each = gate.own_memory().saturating_sub(before) / UPLOADS;
+    assert!(each < 64 * 1024, "{each} bytes");
+}
+
+#[test]
 fn a_large_download_streams_through_within_bounded_memory() {
     const SIZE: usize = 256 * MEBIBYTE;
     let sent = Arc::new(AtomicUsize::new(0));

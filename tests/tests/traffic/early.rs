@@ -62,6 +62,35 @@ fn a_head_that_is_refused_while_it_comes_can_be_sent_to_its_end() {
 }
 
 #[test]
+fn a_body_that_cannot_be_understood_can_be_sent_to_its_end() {
+    let origin = Origin::scripted(|wire, _| wire.rest().map(drop));
+    let gate = gate(&origin).start();
+    for path in ["/pool", "/nowhere"] {
+        let mut client = gate.client();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n");
+        client.send(head + "no size\r\n" + &"x".repeat(LARGE));
+        assert!(matches!(client.answer().status(), 400 | 404), "{path}");
+        client.ends();
+    }
+}
+
+#[test]
+fn nothing_behind_a_body_that_cannot_be_understood_is_a_request() {
+    let origin = Origin::scripted(|wire, _| wire.rest().map(drop));
+    let gate = gate(&origin).start();
+    // The trailers end where not every reader ends them, and what looks like their end follows.
+    for body in ["0\r\nx: y\n\n\r\n", "0\r\nx: y\n\r\n\r\n", "0\n\r\n\r\n", "4\r\nbody!\r\n0\r\n\r\n"] {
+        for path in ["/pool", "/nowhere"] {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n");
+            let mut client = gate.client();
+            let answer = client.ask(head + body + &get("/nowhere"));
+            assert!(matches!(answer.status(), 400 | 404) && closes(&answer), "{path}: {body:?}: {answer:?}");
+            client.ends();
+        }
+    }
+}
+
+#[test]
 fn requests_behind_the_one_that_is_refused_do_not_take_its_answer_away() {
     let origin = Origin::echo();
     let gate = gate(&origin).start();

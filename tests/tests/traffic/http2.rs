@@ -56,6 +56,20 @@ fn http_1_in_and_http_2_out() {
 }
 
 #[test]
+fn a_client_is_asked_once_for_the_body_that_a_target_over_http_2_waits_for() {
+    let origin = Http2Origin::echo();
+    let gate = Gate::start(&to_h2c(origin.port()));
+    let mut client = gate.client();
+    for _ in 0..2 {
+        client.send("POST / HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: 8\r\n\r\n");
+        assert_eq!(client.wire.head().unwrap().unwrap(), b"HTTP/1.1 100 Continue\r\n\r\n");
+        client.send("half");
+        client.send("half");
+        assert_eq!(client.answer().text(), "halfhalf");
+    }
+}
+
+#[test]
 fn http_2_all_the_way_with_trailers_both_ways() {
     let origin = Http2Origin::start(async |mut exchange| {
         let (body, trailers) = read(&mut exchange.body).await?;
@@ -197,6 +211,24 @@ fn a_client_over_http_1_that_leaves_after_its_body_cancels_the_stream() {
     drop(client);
     let reason = until("the target hears of it", || tell.try_recv().ok());
     assert_eq!(reason, h2::Reason::CANCEL.description());
+}
+
+#[test]
+fn a_target_that_answers_early_waits_for_no_body_that_its_client_over_http_1_never_sends() {
+    let (told, tell) = std::sync::mpsc::channel();
+    let origin = Http2Origin::start(async move |mut exchange| {
+        // More than all buffers on the way hold: the answer's end is there long before the client has it.
+        let mut answer = exchange.respond.send_response(Response::new(()), false)?;
+        answer.send_data(vec![b'x'; 24 * 1024 * 1024].into(), true)?;
+        told.send(read(&mut exchange.body).await.is_err()).unwrap();
+        Ok(())
+    });
+    let gate = Gate::start(&to_h2c(origin.port()));
+    let mut client = gate.client();
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbo");
+    let answer = client.answer();
+    assert_eq!((answer.status(), answer.field("connection").as_deref()), (200, Some("close")));
+    assert!(until("the target hears of it", || tell.try_recv().ok()));
 }
 
 #[test]

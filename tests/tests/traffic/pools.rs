@@ -121,6 +121,29 @@ fn beyond_max_and_max_pending_a_request_is_refused_at_once() {
 }
 
 #[test]
+fn a_client_that_leaves_the_line_with_its_body_asks_for_nothing_any_more() {
+    let hold = Arc::new(Barrier::new(2));
+    let held = Arc::clone(&hold);
+    let origin = Origin::scripted(move |wire, request| {
+        if request.target() == "/held" {
+            held.wait();
+        }
+        wire.send(ok(request.target()))
+    });
+    let gate = pool(&origin, "{max: 1, maxPending: 1}").start();
+    let mut first = gate.client();
+    first.send(get("/held"));
+    origin.until_requests(1);
+    let mut waiting = gate.client();
+    waiting.send(post("/waiting", "body"));
+    until("the second request waits for the connection", || (connections(&gate, "pending") == 1).then_some(()));
+    drop(waiting);
+    until("its client is known to have left", || (connections(&gate, "pending") == 0).then_some(()));
+    hold.wait();
+    assert_eq!(first.answer().text(), "/held");
+}
+
+#[test]
 fn a_connection_that_is_idle_at_one_worker_refuses_no_request_of_another() {
     let origin = Origin::text("x");
     let gate = pool_at(4, &origin, "{max: 1, maxPending: 0}").start();

@@ -42,6 +42,11 @@ impl ClientIo {
         }
     }
 
+    /// Whether this is the waker of the connection's task.
+    pub(super) fn is_polled_by(&self, waker: &Waker) -> bool {
+        self.state.is_polled_by(waker)
+    }
+
     /// Wakes the connection's task from another.
     pub(super) fn wake_from(&self, other: &Waker) {
         self.state.wake_from(other);
@@ -94,7 +99,9 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.note_write(&shut);
+        shut
     }
 }
 

@@ -196,6 +196,11 @@ impl ConnectionState {
         }
     }
 
+    /// Whether this is the waker of the connection's task.
+    pub(super) fn is_polled_by(&self, waker: &Waker) -> bool {
+        self.waker.get().is_some_and(|own| own.will_wake(waker))
+    }
+
     /// Wakes the connection's task, unless this is the waker of it.
     pub(super) fn wake_from(&self, other: &Waker) {
         if let Some(waker) = self.waker.get().filter(|waker| !waker.will_wake(other)) {

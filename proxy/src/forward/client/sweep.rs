@@ -98,11 +98,13 @@ impl Watched {
         if taken.is_some() && over(self.taken_since, patience.idle) {
             self.state.decide(Verdict::Close);
         }
+        // The end of an answer may still be on its way to a client that takes its time.
+        let idle_since = self.phase_since.max(self.write_since);
         match phase {
             Phase::Head if over(self.phase_since, patience.header) => self.state.decide(Verdict::HeaderTimeout),
             // One idle time to close in good order, another one before it is cut.
-            Phase::Idle if over(self.phase_since, patience.idle * 2) => self.state.decide(Verdict::Close),
-            Phase::Idle if over(self.phase_since, patience.idle) => self.state.decide(Verdict::Graceful),
+            Phase::Idle if over(idle_since, patience.idle * 2) => self.state.decide(Verdict::Close),
+            Phase::Idle if over(idle_since, patience.idle) => self.state.decide(Verdict::Graceful),
             Phase::Lingering if over(self.phase_since, LINGER) => self.state.decide(Verdict::Close),
             Phase::Idle | Phase::Head | Phase::Busy | Phase::Lingering => {}
         }
@@ -216,6 +218,25 @@ mod tests {
             sweeper.sweep(second * 1_000, PATIENCE);
         }
         assert_eq!(state.verdict(), Verdict::None);
+    }
+
+    #[test]
+    fn an_answer_whose_end_waits_for_a_slow_reader_is_not_cut() {
+        let (mut sweeper, state) = watched();
+        state.begin_exchange();
+        state.end_exchange();
+        for second in 0..600 {
+            state.write_progress();
+            state.write_blocked(true);
+            sweeper.sweep(second * 1_000, PATIENCE);
+        }
+        assert_eq!(state.verdict(), Verdict::None);
+        state.write_progress();
+        sweeper.sweep(600_000, PATIENCE);
+        sweeper.sweep(659_000, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::None, "it is idle only now");
+        sweeper.sweep(660_000, PATIENCE);
+        assert_eq!(state.verdict(), Verdict::Graceful);
     }
 
     #[test]

@@ -172,11 +172,13 @@ fn trailers(bytes: &mut BytesMut) -> Result<Step, Malformed> {
         Ok(httparse::Status::Partial) if bytes.len() < LONGEST_TRAILERS => return Ok(Step::Wait),
         Ok(httparse::Status::Partial) | Err(_) => return Err(MALFORMED),
     };
-    // The parser takes an LF alone for a line's end; of where a body ends no two readers may think differently.
-    let section = bytes.split_to(length);
-    if memchr::memchr_iter(b'\n', &section).any(|at| at == 0 || section.get(at - 1) != Some(&b'\r')) {
+    // The parser takes an LF alone for a line's end; of where a body ends no two readers may think differently. What is
+    // refused stays, lest it be understood when it is looked at again.
+    let section = bytes.get(..length).unwrap_or_default();
+    if memchr::memchr_iter(b'\n', section).any(|at| at == 0 || section.get(at - 1) != Some(&b'\r')) {
         return Err(MALFORMED);
     }
+    bytes.advance(length);
     Ok(if trailers.is_empty() { Step::To(Framing::END) } else { Step::Trailers(trailers) })
 }
 

@@ -8,6 +8,7 @@ use bytes::{Buf, Bytes};
 use http::header::{HeaderMap, HeaderName, TRAILER};
 use http_body::{Body, Frame};
 use tokio::io::AsyncWrite;
+use tokio::task::coop::poll_proceed;
 
 use super::write_field;
 use crate::forward::headers::strip_trailers;
@@ -230,6 +231,8 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
     /// Puts the body's next frame in line, or its end.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(body) = &mut self.body else { return Poll::Ready(()) };
+        // Small pieces that are all there are written without waiting for the socket: others have their turn in between.
+        let turn = ready!(poll_proceed(cx));
         let put = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
             Some(Ok(frame)) => {
                 let ended = body.is_end_stream();
@@ -238,6 +241,7 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
             Some(Err(_)) => Err(Unfinished),
             None => self.finish(),
         };
+        turn.made_progress();
         if put.is_err() {
             self.unfinished = true;
             self.body = None;

@@ -41,8 +41,7 @@ impl Body for Http1Body {
         }
         let frame = open.poll_frame(cx);
         if open.framing.is_end() || open.ended {
-            // Whoever reads the body may be another task; from its end on the connection's looks for the client's.
-            open.io.wake_from(cx.waker());
+            open.is_read(cx);
         }
         frame
     }

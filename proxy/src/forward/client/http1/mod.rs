@@ -147,9 +147,7 @@ impl Connection {
                 Verdict::HeaderTimeout if asked => return Poll::Ready(Err(Reason::HeaderTimeout)),
                 Verdict::Graceful | Verdict::HeaderTimeout | Verdict::Close => return Poll::Ready(Ok(None)),
             }
-            if open.input.bytes.is_empty() {
-                open.input.settle();
-            }
+            open.settle();
             match ready!(open.input.poll_fill(&mut open.io, cx)) {
                 Ok(read) if read > 0 => {}
                 Ok(_) | Err(_) => {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::Frame;
@@ -25,10 +25,38 @@ pub(super) struct Open {
     pub(super) number: u32,
     /// The client waits for `100 Continue`.
     pub(super) expects: bool,
-    /// The client has ended its side, or cannot be understood any more.
+    /// The client has ended its side, or has gone.
     pub(super) ended: bool,
-    /// Interim answers; they go before anything else.
+    /// Interim answers; they go before anything else, and are written by the connection's task alone.
     interim: BytesMut,
+    /// Who waits for more of the body.
+    reader: Reader,
+}
+
+/// A task beside the connection's that reads the body, such as that of a stream to a target over HTTP/2. It is woken when
+/// nothing more is to come of what it waits for.
+#[derive(Debug, Default)]
+struct Reader(Option<Waker>);
+
+impl Reader {
+    fn waits(&mut self, waker: &Waker) {
+        match &mut self.0 {
+            Some(before) => before.clone_from(waker),
+            None => self.0 = Some(waker.clone()),
+        }
+    }
+
+    fn let_go(&mut self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.let_go();
+    }
 }
 
 impl Open {
@@ -41,6 +69,7 @@ impl Open {
             expects: false,
             ended: false,
             interim: BytesMut::new(),
+            reader: Reader::default(),
         }
     }
 
@@ -51,28 +80,33 @@ impl Open {
                 Ok(Taken::Frame(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Ok(Taken::End) => return Poll::Ready(None),
                 Ok(Taken::Nothing) => {}
-                Err(error) => {
-                    self.ended = true;
-                    return Poll::Ready(Some(Err(error.into())));
-                }
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
             }
             if std::mem::take(&mut self.expects) {
                 self.interim.extend_from_slice(CONTINUE);
+                self.io.wake_from(cx.waker());
             }
-            // Where the client takes nothing, what it sends is read all the same.
-            let _ = self.poll_interim(cx)?;
-            match ready!(self.input.poll_fill(&mut self.io, cx)) {
-                Ok(0) => {
+            match self.input.poll_fill(&mut self.io, cx) {
+                Poll::Ready(Ok(read)) if read > 0 => {}
+                Poll::Ready(ended) => {
                     self.ended = true;
-                    return Poll::Ready(Some(Err(ClientBodyError::BrokenOff)));
+                    return Poll::Ready(Some(Err(ended.map_or_else(Into::into, |_| ClientBodyError::BrokenOff))));
                 }
-                Ok(_) => {}
-                Err(error) => {
-                    self.ended = true;
-                    return Poll::Ready(Some(Err(error.into())));
+                Poll::Pending => {
+                    if !self.io.is_polled_by(cx.waker()) {
+                        self.reader.waits(cx.waker());
+                    }
+                    return Poll::Pending;
                 }
             }
         }
+    }
+
+    /// There is no more of the body. Whoever has read it may be another task; from now on the connection's looks for the
+    /// client's end.
+    pub(super) fn is_read(&mut self, cx: &Context<'_>) {
+        self.reader.0 = None;
+        self.io.wake_from(cx.waker());
     }
 
     /// Takes what has come of a body that nobody wants; `false`: it cannot be one.
@@ -91,16 +125,24 @@ impl Open {
         if self.ended {
             return Poll::Ready(());
         }
-        // What stands behind the request is read when its turn comes.
-        if !self.framing.is_end() || !self.input.bytes.is_empty() {
+        // Whoever wants the rest of the request reads it, and what stands behind it is read when its turn comes.
+        if self.framing.left() != Some(self.input.bytes.len() as u64) {
             return Poll::Pending;
         }
+        self.settle();
         match ready!(self.input.poll_fill(&mut self.io, cx)) {
             Ok(read) if read > 0 => Poll::Pending,
             Ok(_) | Err(_) => {
                 self.ended = true;
                 Poll::Ready(())
             }
+        }
+    }
+
+    /// Lets go of the room that a large body needed, where nothing is in it.
+    pub(super) fn settle(&mut self) {
+        if self.input.bytes.is_empty() {
+            self.input.settle();
         }
     }
 
@@ -113,6 +155,7 @@ impl Open {
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Whoever still holds the last request's body reads no more.
         self.number = self.number.wrapping_add(1);
+        self.reader.let_go();
         ready!(self.poll_interim(cx))?;
         Pin::new(&mut self.io).poll_shutdown(cx)
     }

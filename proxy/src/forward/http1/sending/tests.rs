@@ -4,13 +4,17 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
 use http::HeaderValue;
+use http_body_util::StreamBody;
 use proptest::prelude::*;
+use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use super::*;
 
@@ -344,4 +348,31 @@ proptest! {
         prop_assert_eq!(sending.take_failure().unwrap().kind(), io::ErrorKind::BrokenPipe);
         prop_assert_eq!(&stream.arrived, &whole.arrived[..breaks]);
     }
+}
+
+#[tokio::test]
+async fn a_body_of_many_pieces_that_are_all_there_leaves_others_their_turn() {
+    LocalSet::new()
+        .run_until(async {
+            let turns = Rc::new(Cell::new(0));
+            let counted = Rc::clone(&turns);
+            spawn_local(async move {
+                loop {
+                    counted.set(counted.get() + 1);
+                    yield_now().await;
+                }
+            });
+            let sending = spawn_local(async {
+                let pieces = (0..10_000).map(|_| Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))));
+                let mut sending = Sending::nothing();
+                let chunked = |_: &mut Vec<u8>, _: &_| Coding::Chunked { promised: Vec::new() };
+                sending.begin(StreamBody::new(futures_util::stream::iter(pieces)), chunked);
+                let mut written = Vec::new();
+                poll_fn(|cx| sending.poll(&mut written, cx)).await.unwrap();
+                written.len()
+            });
+            assert_eq!(sending.await.unwrap(), 10_000 * 6 + LAST_CHUNK.len());
+            assert!(turns.get() > 10, "{}", turns.get());
+        })
+        .await;
 }
