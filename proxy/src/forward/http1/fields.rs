@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use http::Version;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use crate::forward::error::Malformed;
@@ -98,4 +98,9 @@ pub(crate) fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the line of a body's length.
+pub(crate) fn write_length(out: &mut Vec<u8>, length: u64) {
+    write_field(out, &CONTENT_LENGTH, itoa::Buffer::new().format(length).as_bytes());
 }

@@ -11,10 +11,12 @@ mod fields;
 mod framing;
 mod head;
 mod input;
+#[cfg(test)]
+pub(crate) mod mangled;
 mod sending;
 mod switched;
 
-pub(crate) use fields::{KeepAlive, Places, write_field};
+pub(crate) use fields::{KeepAlive, Places, write_field, write_length};
 pub(crate) use framing::{Framing, Taken, number, settled_length};
 pub(crate) use head::{MOST_FIELDS, may_be_complete};
 pub(crate) use input::Input;

@@ -7,7 +7,7 @@ use http_body::Body;
 use hyper::ext::ReasonPhrase;
 
 use super::date::Date;
-use crate::forward::http1::{Coding, promised, write_field};
+use crate::forward::http1::{Coding, promised, write_field, write_length};
 
 /// What the answer's head depends on besides the answer.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ pub(super) fn write<B: Body>(out: &mut Vec<u8>, parts: &Parts, body: &B, asked: 
     let coding = match length {
         _ if bodiless => Coding::Length(0),
         Some(length) => {
-            write_field(out, &CONTENT_LENGTH, itoa::Buffer::new().format(length).as_bytes());
+            write_length(out, length);
             Coding::Length(length)
         }
         None if asked.http_10 => {

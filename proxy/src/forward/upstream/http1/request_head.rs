@@ -6,7 +6,7 @@ use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
 use http_body::Body;
 
-use crate::forward::http1::{Coding, promised, write_field};
+use crate::forward::http1::{Coding, promised, write_field, write_length};
 use crate::forward::upstream::RequestBody;
 
 /// Writes the head of a request that has this body. The framing is the body's: what the head's fields say of it is made to
@@ -30,10 +30,11 @@ pub(super) fn write(out: &mut Vec<u8>, parts: &Parts, body: &RequestBody) -> Cod
             continue;
         }
         if *name == CONTENT_LENGTH {
-            if length.is_none() || says_length {
-                continue;
+            if let Some(length) = length.filter(|_| !says_length) {
+                says_length = true;
+                write_length(out, length);
             }
-            says_length = true;
+            continue;
         }
         write_field(out, name, value.as_bytes());
     }
@@ -41,8 +42,7 @@ pub(super) fn write(out: &mut Vec<u8>, parts: &Parts, body: &RequestBody) -> Cod
         Some(0) => Coding::Length(0),
         Some(length) => {
             if !says_length {
-                // Writing to a Vec does not fail.
-                let _ = write!(out, "content-length: {length}\r\n");
+                write_length(out, length);
             }
             Coding::Length(length)
         }

@@ -17,8 +17,9 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::request_head;
-use super::requests::{PIECES, REQUESTS};
+use super::requests::REQUESTS;
 use crate::answer::Reason;
+use crate::forward::http1::mangled::mangled;
 use crate::forward::http1::{Framing, Taken};
 
 const LONGEST: usize = 64 * 1024;
@@ -289,24 +290,9 @@ fn requests_are_taken_for_what_hyper_takes_them_for_however_they_are_cut() {
     }
 }
 
-/// Requests with pieces of others, and bytes that matter, in them.
-fn mangled() -> impl Strategy<Value = Vec<u8>> {
-    let edit = (any::<prop::sample::Index>(), 0..6_usize, prop::sample::select(PIECES.to_vec()));
-    let requests = prop::collection::vec(prop::sample::select(REQUESTS.to_vec()), 1..4);
-    (requests, prop::collection::vec(edit, 0..4)).prop_map(|(requests, edits)| {
-        let mut bytes = requests.concat().into_bytes();
-        for (place, removed, piece) in edits {
-            let start = place.index(bytes.len() + 1);
-            let end = (start + removed).min(bytes.len());
-            bytes.splice(start..end, piece.bytes());
-        }
-        bytes
-    })
-}
-
 proptest! {
     #[test]
-    fn mangled_requests_are_taken_for_what_hyper_takes_them_for(requests in mangled()) {
+    fn mangled_requests_are_taken_for_what_hyper_takes_them_for(requests in mangled(prop::collection::vec(prop::sample::select(REQUESTS.to_vec()), 1..4))) {
         agrees(&requests);
     }
 }

@@ -85,31 +85,3 @@ pub(super) const REQUESTS: [&str; 77] = [
     "GET /\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 ];
-
-/// What makes a request another one.
-pub(super) const PIECES: [&str; 24] = [
-    "",
-    "\r\n",
-    "\n",
-    "\r",
-    "0",
-    "5",
-    "f",
-    ":",
-    ",",
-    " ",
-    "\t",
-    ";",
-    "\0",
-    "HTTP/1.1",
-    "HTTP/1.0",
-    "content-length: 3\r\n",
-    "transfer-encoding: chunked\r\n",
-    "connection: close\r\n",
-    "connection: keep-alive\r\n",
-    "expect: 100-continue\r\n",
-    "\r\n\r\n",
-    "0\r\n\r\n",
-    "chunked",
-    "é",
-];
