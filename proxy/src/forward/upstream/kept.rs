@@ -52,21 +52,29 @@ struct State {
     waiting: Option<Waker>,
 }
 
+/// Smaller pieces are kept together: to keep one by itself takes some hundred bytes more than it has.
+const SMALL: usize = 1024;
+
 #[derive(Debug)]
 enum KeptFrame {
     Data(Bytes),
+    /// Small pieces, together.
+    Small(Vec<u8>),
     Trailers(HeaderMap),
 }
 
 impl KeptFrame {
     fn of(frame: &Frame<Bytes>) -> Option<Self> {
-        let data = frame.data_ref().map(|data| Self::Data(data.clone()));
+        let data = frame
+            .data_ref()
+            .map(|data| if data.len() < SMALL { Self::Small(data.to_vec()) } else { Self::Data(data.clone()) });
         data.or_else(|| frame.trailers_ref().map(|trailers| Self::Trailers(trailers.clone())))
     }
 
     fn frame(&self) -> Frame<Bytes> {
         match self {
             Self::Data(data) => Frame::data(data.clone()),
+            Self::Small(data) => Frame::data(Bytes::copy_from_slice(data)),
             Self::Trailers(trailers) => Frame::trailers(trailers.clone()),
         }
     }
@@ -74,6 +82,7 @@ impl KeptFrame {
     fn bytes(&self) -> u64 {
         match self {
             Self::Data(data) => data.len() as u64,
+            Self::Small(data) => data.len() as u64,
             Self::Trailers(_) => 0,
         }
     }
@@ -176,12 +185,18 @@ impl State {
         if self.outgrown {
             return;
         }
-        let Some(kept) = KeptFrame::of(frame) else { return };
-        self.bytes += kept.bytes();
+        self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
         if self.bytes > self.most {
             self.outgrown = true;
             self.frames = Vec::new();
-        } else {
+            return;
+        }
+        // What is kept was given to whoever reads, so that more may be put to it.
+        if let (Some(KeptFrame::Small(together)), Some(data)) = (self.frames.last_mut(), frame.data_ref())
+            && data.len() < SMALL
+        {
+            together.extend_from_slice(data);
+        } else if let Some(kept) = KeptFrame::of(frame) {
             self.frames.push(kept);
         }
     }
@@ -236,6 +251,19 @@ mod tests {
         assert_eq!(body.size_hint().exact(), Some(9));
         shared.state.borrow_mut().keep(&Frame::data(Bytes::from_static(b"more")));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "two three");
+    }
+
+    #[tokio::test]
+    async fn small_pieces_are_kept_together() {
+        let large = "x".repeat(SMALL);
+        let kept = kept(&[], 100_000);
+        let mut expected = String::new();
+        for piece in ["a", "b", &large, "c", "", "d"].iter().cycle().take(60) {
+            kept.0.state.borrow_mut().keep(&Frame::data(Bytes::copy_from_slice(piece.as_bytes())));
+            expected += piece;
+        }
+        assert_eq!(kept.0.state.borrow().frames.len(), 21, "ten large ones, and what is around them");
+        assert_eq!(kept.read().unwrap().collect().await.unwrap().to_bytes(), expected);
     }
 
     #[test]
