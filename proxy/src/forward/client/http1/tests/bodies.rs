@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
@@ -186,7 +187,7 @@ async fn a_client_that_leaves_is_noticed_although_another_task_has_read_its_body
         client.write_all(b"hello").await.unwrap();
         assert_eq!(reading.await.unwrap().unwrap().to_bytes(), "hello");
         drop(client);
-        gone.await.unwrap();
+        tokio::time::timeout(Duration::from_secs(30), gone).await.expect("it is noticed").unwrap();
     };
     LocalSet::new().run_until(test).await;
 }
