@@ -93,8 +93,8 @@ fn a_kept_connection_that_the_target_has_closed_is_not_used_again() {
     assert_eq!(origin.connections(), 20);
 }
 
-#[test]
-fn beyond_max_and_max_pending_a_request_is_refused_at_once() {
+/// A pool with one connection and one place in line for it; `/held` is answered once the barrier is passed.
+fn of_one_connection() -> (Origin, Gate, Arc<Barrier>) {
     let hold = Arc::new(Barrier::new(2));
     let held = Arc::clone(&hold);
     let origin = Origin::scripted(move |wire, request| {
@@ -104,6 +104,12 @@ fn beyond_max_and_max_pending_a_request_is_refused_at_once() {
         wire.send(ok(request.target()))
     });
     let gate = pool(&origin, "{max: 1, maxPending: 1}").start();
+    (origin, gate, hold)
+}
+
+#[test]
+fn beyond_max_and_max_pending_a_request_is_refused_at_once() {
+    let (origin, gate, hold) = of_one_connection();
     let mut first = gate.client();
     first.send(get("/held"));
     origin.until_requests(1);
@@ -122,15 +128,7 @@ fn beyond_max_and_max_pending_a_request_is_refused_at_once() {
 
 #[test]
 fn a_client_that_leaves_the_line_with_its_body_asks_for_nothing_any_more() {
-    let hold = Arc::new(Barrier::new(2));
-    let held = Arc::clone(&hold);
-    let origin = Origin::scripted(move |wire, request| {
-        if request.target() == "/held" {
-            held.wait();
-        }
-        wire.send(ok(request.target()))
-    });
-    let gate = pool(&origin, "{max: 1, maxPending: 1}").start();
+    let (origin, gate, hold) = of_one_connection();
     let mut first = gate.client();
     first.send(get("/held"));
     origin.until_requests(1);
