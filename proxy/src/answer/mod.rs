@@ -6,7 +6,6 @@
 //! a secret. Specifics belong into the log.
 
 mod form;
-mod raw;
 mod reason;
 
 use std::sync::LazyLock;
@@ -17,7 +16,6 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 pub use form::Form;
-pub use raw::raw_http1;
 pub use reason::{GrpcStatus, Reason};
 
 /// The header that says, in one stable word, why Sluicegate made an answer itself.

@@ -118,21 +118,6 @@ fn the_form_follows_version_method_and_content_type() {
 }
 
 #[test]
-fn raw_answers_are_complete_and_close() {
-    for reason in Reason::ALL {
-        let raw = raw_http1(*reason);
-        let text = std::str::from_utf8(&raw).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let lines: Vec<&str> = head.split("\r\n").collect();
-        assert!(lines[0].starts_with(&format!("HTTP/1.1 {} ", reason.status().as_u16())), "{head}");
-        assert!(lines.contains(&"connection: close"), "{head}");
-        assert!(lines.contains(&format!("content-length: {}", body.len()).as_str()), "{head}");
-        assert!(lines.contains(&format!("x-sluicegate-reason: {reason}").as_str()), "{head}");
-        assert!(lines.iter().any(|line| line.starts_with("date: ")), "{head}");
-    }
-}
-
-#[test]
 fn the_documentation_lists_every_reason_as_it_is() {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reasons.md"));
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -19,6 +19,7 @@ use super::io::{ClientIo, ClientStream};
 use super::state::{ConnectionState, Verdict};
 use crate::forward::exchange;
 use crate::forward::headers::ForwardedFacts;
+use crate::forward::http1::Prefixed;
 use crate::worker::{LocalExecutor, Worker};
 
 /// What clients of HTTP/2 with prior knowledge send first (RFC 9113, 3.4); no HTTP/1 method begins like it.
@@ -97,7 +98,7 @@ impl ClientConnection {
             this.serve_http2(stream, read).await;
         } else {
             let state = Rc::clone(&this.state);
-            let io = ClientIo::new(stream, &state, Bytes::new());
+            let io = ClientIo::new(stream, &state);
             unless_closed(&state, pin!(http1::serve(this, io, read))).await;
         }
         drop(watched);
@@ -105,7 +106,7 @@ impl ClientConnection {
 
     async fn serve_http2(self: Rc<Self>, stream: ClientStream, read: BytesMut) {
         let state = Rc::clone(&self.state);
-        let io = TokioIo::new(ClientIo::new(stream, &state, read.freeze()));
+        let io = TokioIo::new(Prefixed::new(read, ClientIo::new(stream, &state), ()));
         // Twice the limit: h2 refuses what is larger without a word of why, and admission what is between the two.
         let limit = u32::try_from(self.worker.settings().limits.request_headers * 2).unwrap_or(u32::MAX);
         let service = service_fn(move |request| {

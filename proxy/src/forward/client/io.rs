@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
@@ -17,8 +16,6 @@ use crate::forward::late_writes::LateTcp;
 pub(crate) struct ClientIo {
     stream: ClientStream,
     state: Rc<ConnectionState>,
-    /// Bytes that were read to tell HTTP/2 from HTTP/1.1.
-    ahead: Bytes,
 }
 
 /// Plain or in TLS.
@@ -29,9 +26,9 @@ pub(super) enum ClientStream {
 }
 
 impl ClientIo {
-    /// A stream of which `ahead` is still to be given.
-    pub(super) fn new(stream: ClientStream, state: &Rc<ConnectionState>, ahead: Bytes) -> Self {
-        Self { stream, state: Rc::clone(state), ahead }
+    /// This stream, of a connection with this state.
+    pub(super) fn new(stream: ClientStream, state: &Rc<ConnectionState>) -> Self {
+        Self { stream, state: Rc::clone(state) }
     }
 
     /// The connection beneath TLS.
@@ -62,12 +59,7 @@ impl ClientIo {
 
 impl AsyncRead for ClientIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
-        }
-        let length = self.ahead.len().min(buf.remaining());
-        buf.put_slice(&self.ahead.split_to(length));
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 

@@ -72,6 +72,13 @@ impl<'a> Reached<'a> {
         pool.pool.levels.len() > 1 && (pool.level_of(self.member).end as usize) < pool.members().len()
     }
 
+    /// Opens another connection to the member, within the limits of the request and of one attempt.
+    pub(super) async fn open(&self, client: &ClientConnection, upgrade: bool) -> Result<Checkout, ForwardError> {
+        let opening = self.connections.open(client.worker.dialer(), self.routed.route.route.priority, upgrade);
+        let opening = for_one_try(client, self.routed, &self.connections, opening);
+        within(self.deadline.as_ref(), opening).await.unwrap_or(Err(ForwardError::RequestTimeout))
+    }
+
     /// Whether the request goes over HTTP/2.
     pub(super) fn http2(&self) -> bool {
         matches!(self.checkout, Some(Checkout::Http2(_)))

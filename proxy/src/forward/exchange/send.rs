@@ -12,10 +12,9 @@ use sluicegate_table::Timeouts;
 
 use super::Routed;
 use super::answer_body::Carrier;
-use super::reach::{Reached, enough, for_one_try};
+use super::reach::{Reached, enough};
 use crate::forward::client::ClientConnection;
 use crate::forward::clock::{Clock, Deadline};
-use crate::forward::deadline::within;
 use crate::forward::error::ForwardError;
 use crate::forward::grpc_status;
 use crate::forward::headers::Protocols;
@@ -186,11 +185,7 @@ async fn carry(
         let opened = if left == 0 {
             Err(ForwardError::Http2(unsent))
         } else {
-            let dialer = client.worker.dialer();
-            let opening = reached.connections.open(dialer, reached.routed.route.route.priority, reached.upgrade);
-            let opening = for_one_try(client, reached.routed, &reached.connections, opening);
-            let opened = Box::pin(within(reached.deadline.as_ref(), opening)).await;
-            opened.unwrap_or(Err(ForwardError::RequestTimeout))
+            Box::pin(reached.open(client, reached.upgrade)).await
         };
         match opened {
             Ok(checkout) => fresh = Some(checkout),
@@ -215,17 +210,14 @@ impl Unheard<'_, '_> {
         let Some(again) = again else { return Err(ForwardError::Http1(error).into()) };
         tracing::debug!(target = %reached.target(), %error, "a kept connection was closed; asking over a new one");
         let limits = Limits::begin(client.worker.clock(), reached, watch);
-        let opening = reached.connections.open(client.worker.dialer(), reached.routed.route.route.priority, true);
-        let opening = for_one_try(client, reached.routed, &reached.connections, opening);
-        match within(reached.deadline.as_ref(), opening).await {
-            Some(Ok(Checkout::Http1(mut connection))) => {
+        // HTTP/1.1, whatever else the target speaks: what is written again is a head of that.
+        match reached.open(client, true).await? {
+            Checkout::Http1(mut connection) => {
                 connection.begin_again(again);
                 let head = limits.hold(poll_fn(|cx| connection.poll_head(cx, interim_to))).await?;
                 Ok((connection, head.map_err(ForwardError::Http1)?))
             }
-            Some(Ok(Checkout::Http2(_))) => Err(ForwardError::Http1(error).into()),
-            Some(Err(cause)) => Err(cause.into()),
-            None => Err(ForwardError::RequestTimeout.into()),
+            Checkout::Http2(_) => Err(ForwardError::Http1(error).into()),
         }
     }
 }

@@ -267,7 +267,7 @@ pub(super) fn members<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Ite
 }
 
 /// Those of one line.
-pub(super) fn members_of(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn members_of(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 

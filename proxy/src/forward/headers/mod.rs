@@ -11,6 +11,7 @@ mod protocols;
 mod rewrite;
 
 pub use forwarded::{ForwardedFacts, ForwardingPolicy, TrustedProxies};
+pub(crate) use hop_by_hop::members_of;
 pub use hop_by_hop::{RefusedHead, RequestHead, strip_request, strip_response, strip_trailers};
 pub(crate) use protocols::Protocols;
 pub use rewrite::{HeaderRewrite, UnusableHeaders};

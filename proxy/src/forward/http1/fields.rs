@@ -10,6 +10,7 @@ use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use crate::forward::error::Malformed;
+use crate::forward::headers::members_of;
 
 /// What few heads have more of.
 const USUAL_FIELDS: usize = 24;
@@ -80,7 +81,7 @@ impl KeepAlive {
 
     /// A `Connection` field says this.
     pub(crate) fn says(&mut self, value: &HeaderValue) {
-        for option in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+        for option in members_of(value) {
             self.closes |= option.eq_ignore_ascii_case(b"close");
             self.keeps |= option.eq_ignore_ascii_case(b"keep-alive");
         }
@@ -90,6 +91,12 @@ impl KeepAlive {
     pub(crate) fn keeps(self) -> bool {
         self.keeps && !self.closes
     }
+}
+
+/// Whether `chunked` is the last coding of a `Transfer-Encoding` line. One that is no list of codings names none.
+pub(crate) fn ends_chunked(value: &HeaderValue) -> bool {
+    let last = value.to_str().ok().and_then(|codings| codings.rsplit(',').next());
+    last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case("chunked"))
 }
 
 /// Writes a field's line.

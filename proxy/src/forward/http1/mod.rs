@@ -13,12 +13,12 @@ mod head;
 mod input;
 #[cfg(test)]
 pub(crate) mod mangled;
+mod prefixed;
 mod sending;
-mod switched;
 
-pub(crate) use fields::{KeepAlive, Places, write_field, write_length};
+pub(crate) use fields::{KeepAlive, Places, ends_chunked, write_field, write_length};
 pub(crate) use framing::{Framing, Taken, number, settled_length};
 pub(crate) use head::{MOST_FIELDS, may_be_complete};
 pub(crate) use input::Input;
+pub(crate) use prefixed::Prefixed;
 pub(crate) use sending::{Coding, Sending, promised};
-pub(crate) use switched::Switched;

@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 use tokio::task::coop::poll_proceed;
 
 use super::write_field;
-use crate::forward::headers::strip_trailers;
+use crate::forward::headers::{members_of, strip_trailers};
 
 /// More than this of room for heads is not kept.
 const KEPT_ROOM: usize = 4 * 1024;
@@ -253,9 +253,8 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
 /// The fields that a head says may follow its body.
 #[cold]
 pub(crate) fn promised(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers.get_all(TRAILER).iter();
-    let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
+    let names = headers.get_all(TRAILER).iter().flat_map(members_of);
+    names.filter_map(|name| HeaderName::from_bytes(name).ok()).collect()
 }
 
 #[cfg(test)]

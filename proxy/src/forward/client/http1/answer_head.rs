@@ -4,9 +4,11 @@ use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
 use http::response::Parts;
 use http_body::Body;
+use http_body_util::Full;
 use hyper::ext::ReasonPhrase;
 
 use super::date::Date;
+use crate::answer::{Form, Reason, answer};
 use crate::forward::http1::{Coding, promised, write_field, write_length};
 
 /// What the answer's head depends on besides the answer.
@@ -79,6 +81,14 @@ pub(super) fn write<B: Body>(out: &mut Vec<u8>, parts: &Parts, body: &B, asked: 
     }
     out.extend_from_slice(b"\r\n");
     coding
+}
+
+/// Writes a whole answer to what is no request, after which the connection ends.
+pub(super) fn write_refusal(out: &mut Vec<u8>, reason: Reason, date: &Date) {
+    let (parts, document) = answer(Form::Http1, reason).into_parts();
+    let mut asked = Asked { http_10: false, head: false, trailers: false, keep_alive: false };
+    write(out, &parts, &Full::new(document.clone()), &mut asked, date);
+    out.extend_from_slice(&document);
 }
 
 fn write_status(out: &mut Vec<u8>, parts: &Parts, http_10: bool) {

@@ -11,7 +11,7 @@
 //!   poll_head ──▶ exchange::serve ──▶ Sending: head, body ──▶ end: closes, lingers
 //!         │  refused                  ▲     │ 101
 //!         └──────── raw answer ───────┼─────┼──▶ end
-//!                                     │     └──▶ Switched, to the tunnel
+//!                                     │     └──▶ Prefixed, to the tunnel
 //!               Http1Body ◀── Open ───┘
 //! ```
 
@@ -43,12 +43,12 @@ use super::body::ClientBody;
 use super::connection::ClientConnection;
 use super::io::ClientIo;
 use super::state::Verdict;
-use crate::answer::{Reason, raw_http1};
+use crate::answer::Reason;
 use crate::forward::exchange::{self, AnswerBody};
-use crate::forward::http1::{Framing, Sending, Switched};
+use crate::forward::http1::{Framing, Prefixed, Sending};
 
 /// The byte stream of a client's connection after a 101.
-pub(crate) type ClientSwitched = Switched<ClientIo>;
+pub(crate) type ClientSwitched = Prefixed<ClientIo>;
 
 /// Of a body that nobody wants, what is read only to use its connection again: what nginx, too, would rather read than
 /// have the client connect anew.
@@ -243,7 +243,9 @@ impl Connection {
     #[cold]
     async fn refuse(self, reason: Reason) {
         self.client.worker.record_unread(reason, self.client.forwarded.peer());
-        self.open.borrow_mut().put_interim(&raw_http1(reason));
+        let mut refusal = Vec::new();
+        answer_head::write_refusal(&mut refusal, reason, self.client.worker.date());
+        self.open.borrow_mut().put_interim(&refusal);
         // Who has had its time for a head gets no more; what it has sent so far is read, so that the answer arrives.
         self.end(true, reason != Reason::HeaderTimeout).await;
     }
@@ -280,7 +282,7 @@ impl Connection {
     fn switch(self) {
         if let Ok(open) = Rc::try_unwrap(self.open) {
             let open = open.into_inner();
-            self.client.switch(Switched::new(open.input.bytes, open.io, ()));
+            self.client.switch(Prefixed::new(open.input.bytes, open.io, ()));
         }
     }
 }

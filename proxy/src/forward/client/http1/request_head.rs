@@ -7,7 +7,8 @@ use http::{Method, Uri, Version};
 
 use crate::answer::Reason;
 use crate::forward::error::Malformed;
-use crate::forward::http1::{Framing, KeepAlive, MOST_FIELDS, Places, may_be_complete, number};
+use crate::forward::headers::members_of;
+use crate::forward::http1::{Framing, KeepAlive, MOST_FIELDS, Places, ends_chunked, may_be_complete, number};
 
 /// The longest request target, which is the longest that [`Uri`] holds.
 const LONGEST_TARGET: usize = u16::MAX as usize - 1;
@@ -81,7 +82,7 @@ pub(super) fn take(
                 if *name == EXPECT {
                     says.expects = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
                 } else if *name == TE {
-                    says.trailers |= members(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+                    says.trailers |= members_of(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
                 }
                 Ok(())
             }
@@ -167,9 +168,7 @@ impl Says {
             return Err(Malformed("Transfer-Encoding in a request of HTTP/1.0"));
         }
         self.coded = true;
-        // A line that is no list of codings names none (RFC 9112, 6.1).
-        let last = members(value).last().filter(|_| value.as_bytes().is_ascii());
-        self.chunked = last.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+        self.chunked = ends_chunked(value);
         Ok(())
     }
 
@@ -185,8 +184,4 @@ impl Says {
             (false, _) => Ok(self.length.map_or(Framing::END, Framing::Length)),
         }
     }
-}
-
-fn members(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }

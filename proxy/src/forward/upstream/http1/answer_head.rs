@@ -8,7 +8,7 @@ use hyper::ext::ReasonPhrase;
 
 use super::error::Http1Error;
 use crate::forward::error::Malformed;
-use crate::forward::http1::{Framing, KeepAlive, MOST_FIELDS, Places, may_be_complete, settled_length};
+use crate::forward::http1::{Framing, KeepAlive, MOST_FIELDS, Places, ends_chunked, may_be_complete, settled_length};
 
 /// How long a head may be.
 pub(super) const LONGEST: usize = 256 * 1024;
@@ -89,14 +89,8 @@ pub(super) fn framing(parts: &mut Parts, to_head: bool) -> Result<Framing, Http1
         if parts.version == Version::HTTP_10 {
             return Err(Malformed("Transfer-Encoding in an answer of HTTP/1.0").into());
         }
-        return Ok(if ends_chunked(&parts.headers) { Framing::CHUNKED } else { Framing::UntilClose });
+        let last = parts.headers.get_all(TRANSFER_ENCODING).iter().next_back();
+        return Ok(if last.is_some_and(ends_chunked) { Framing::CHUNKED } else { Framing::UntilClose });
     }
     Ok(length.map_or(Framing::UntilClose, Framing::Length))
-}
-
-/// Whether the last coding of the last field is `chunked`.
-fn ends_chunked(headers: &HeaderMap) -> bool {
-    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
-    let last = last.and_then(|value| value.to_str().ok()?.rsplit(',').next());
-    last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case("chunked"))
 }

@@ -34,10 +34,10 @@ use super::driven::Entry;
 use super::gate::Permit;
 use super::io::UpstreamStream;
 use crate::forward::client::ClientConnection;
-use crate::forward::http1::{Coding, Framing, Input, Sending, Taken};
+use crate::forward::http1::{Coding, Framing, Input, Prefixed, Sending, Taken};
 
 /// The byte stream of a connection after a 101.
-pub(crate) type Switched = crate::forward::http1::Switched<UpstreamStream, (Entry, Permit)>;
+pub(crate) type Switched = Prefixed<UpstreamStream, (Entry, Permit)>;
 
 /// An HTTP/1.1 connection to a target.
 #[derive(Debug)]
@@ -206,7 +206,7 @@ impl Http1 {
     /// The byte stream behind a 101.
     fn into_switched(self) -> Switched {
         let open = *self.0;
-        Switched::new(open.input.bytes, open.stream, (open.entry, open.permit))
+        Prefixed::new(open.input.bytes, open.stream, (open.entry, open.permit))
     }
 
     /// Whether another request may follow the answer.

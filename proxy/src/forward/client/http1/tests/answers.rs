@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::answer_head::{self, Asked};
 use super::super::date::Date;
+use crate::answer::Reason;
 use crate::forward::clock::Clock;
 use crate::forward::http1::Sending;
 
@@ -325,4 +326,20 @@ async fn a_reason_phrase_comes_through() {
     answer.extensions.insert(ReasonPhrase::from_static(b"Quite Fine"));
     let (bytes, _) = sent(&answer, Kind::Empty.body(), GET).await;
     assert!(bytes.starts_with(b"HTTP/1.1 200 Quite Fine\r\n"));
+}
+
+#[test]
+fn refusals_are_complete_and_close() {
+    for reason in Reason::ALL {
+        let mut raw = Vec::new();
+        answer_head::write_refusal(&mut raw, *reason, &Date::new(&Clock::new()));
+        let text = std::str::from_utf8(&raw).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let lines: Vec<&str> = head.split("\r\n").collect();
+        assert!(lines[0].starts_with(&format!("HTTP/1.1 {} ", reason.status().as_u16())), "{head}");
+        assert!(lines.contains(&"connection: close"), "{head}");
+        assert!(lines.contains(&format!("content-length: {}", body.len()).as_str()), "{head}");
+        assert!(lines.contains(&format!("x-sluicegate-reason: {reason}").as_str()), "{head}");
+        assert!(lines.iter().any(|line| line.starts_with("date: ")), "{head}");
+    }
 }

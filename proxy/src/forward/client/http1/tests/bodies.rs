@@ -30,7 +30,7 @@ async fn begun_as(framing: Framing, state: &Rc<ConnectionState>) -> (Rc<RefCell<
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (client, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
     let stream = ClientStream::Plain(LateTcp::new(accepted.unwrap().0));
-    let io = ClientIo::new(stream, state, Bytes::new());
+    let io = ClientIo::new(stream, state);
     let open = Rc::new(RefCell::new(Open::new(io, BytesMut::new())));
     open.borrow_mut().framing = framing;
     (open, client.unwrap())

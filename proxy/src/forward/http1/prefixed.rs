@@ -1,4 +1,4 @@
-//! The byte stream of a connection that HTTP was spoken on before.
+//! A byte stream of which some was read before: after a 101, or to tell which HTTP is spoken.
 
 use std::io;
 use std::pin::Pin;
@@ -7,15 +7,15 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A connection after a 101: what came behind the head, then what comes. `K`: what lasts as long as it.
+/// What was read of a stream, then what comes. `K`: what lasts as long as it.
 #[derive(Debug)]
-pub(crate) struct Switched<S, K = ()> {
+pub(crate) struct Prefixed<S, K = ()> {
     ahead: BytesMut,
     stream: S,
     _kept: K,
 }
 
-impl<S, K> Switched<S, K> {
+impl<S, K> Prefixed<S, K> {
     /// A stream of which `ahead` was read.
     pub(crate) fn new(mut ahead: BytesMut, stream: S, kept: K) -> Self {
         let_go(&mut ahead);
@@ -30,7 +30,7 @@ fn let_go(ahead: &mut BytesMut) {
     }
 }
 
-impl<S: AsyncRead + Unpin, K: Unpin> AsyncRead for Switched<S, K> {
+impl<S: AsyncRead + Unpin, K: Unpin> AsyncRead for Prefixed<S, K> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.ahead.is_empty() {
@@ -44,9 +44,21 @@ impl<S: AsyncRead + Unpin, K: Unpin> AsyncRead for Switched<S, K> {
     }
 }
 
-impl<S: AsyncWrite + Unpin, K: Unpin> AsyncWrite for Switched<S, K> {
+impl<S: AsyncWrite + Unpin, K: Unpin> AsyncWrite for Prefixed<S, K> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
